@@ -1,0 +1,121 @@
+"""`report.json`: what a run found, as a frozen document. The schema number comes first."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Status = Literal["pass", "fail", "inconclusive"]
+Interval = tuple[float, float]  # 95 %, low then high
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Latency(_Strict):
+    """Text to label, tokenizer included, one text at a time."""
+
+    p50_ms: float
+    p95_ms: float
+    samples: int
+    threads: int
+
+
+class ModelRow(_Strict):
+    """One model in one runtime: a row of the result table."""
+
+    name: str  # teacher, student
+    runtime: Literal["torch", "onnxruntime"]
+    precision: Literal["fp32", "int8"]
+    score: float
+    score_ci: Interval
+    parameters: int
+    size_mb: float  # 10^6 bytes, of the weights file (torch) or the ONNX file
+    # {"cpu": {"batch_1": all threads, "batch_1_one_thread": one thread}}; empty when not measured
+    latency: dict[str, dict[str, Latency]]
+
+
+class Fidelity(_Strict):
+    """How far the model that ships answers as its teacher does, on the reported rows."""
+
+    rows: int
+    retention: float | None  # shipped score / teacher score; None where the rows have no labels
+    retention_ci: Interval | None
+    agreement: float  # share of rows with the same label as the teacher
+    agreement_ci: Interval
+    kl: float  # mean KL(teacher || shipped), in nats
+    ece_teacher: float | None
+    ece_student: float | None
+
+
+class Speedup(_Strict):
+    """Teacher in PyTorch over what ships, p50 over p50; the lower of one thread and all threads."""
+
+    p50: float
+    ci: Interval
+    threads: int  # the thread count that gave the lower ratio
+    by_threads: dict[str, float]
+    rounds: int  # clean rounds used
+    dropped_rounds: int  # rounds in which other processes were busy
+
+
+class Gate(_Strict):
+    """One threshold of the recipe against what was measured."""
+
+    name: str
+    threshold: float
+    value: float
+    ci: Interval | None  # None for what has no sampling error (a file's size)
+    status: Status
+    rows_to_settle: int | None  # when inconclusive: about how many rows would settle it
+    message: str  # one sentence for people
+
+
+class Parity(_Strict):
+    """An ONNX file against the PyTorch model it came from, on real texts."""
+
+    file: str
+    max_abs_difference: float
+    tolerance: float
+    texts: int
+    batch_sizes: list[int]
+    lengths: list[int]  # tokens, the different padded lengths that were fed
+
+
+class Machine(_Strict):
+    """What the figures were measured on."""
+
+    processor: str
+    cores: int
+    instruction_set: list[str]
+    platform: str
+    memory_gb: float
+
+
+class Report(_Strict):
+    """Everything that a run found."""
+
+    model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True)
+
+    schema_number: Literal[1] = Field(default=1, alias="schema")
+    verdict: Status
+    task: str
+    metric: str | None  # None where the rows have no labels: judged by agreement alone
+    shipped: str  # "onnx-int8" | "onnx-fp32"
+    models: list[ModelRow]
+    fidelity: Fidelity
+    speedup: Speedup | None
+    size_ratio: float  # teacher's size over the shipped file's
+    gates: list[Gate]
+    parity: list[Parity]
+    notes: list[str]  # what was decided on the way and a reader should know
+    labels: list[str]
+    rows: dict[str, int]  # rows per split: train, validation, test
+    data_digest: str
+    recipe: dict[str, object]
+    machine: Machine
+    versions: dict[str, str]
+    created: str  # ISO 8601, UTC
+    seconds: dict[str, float]  # per stage, of the run in which it was done
+    bundle: str  # the bundle's folder
+    reproduce: str  # the command that gives this report again
