@@ -1,1 +1,1 @@
-""
+"""The page on which people type a text and see teacher and student answer side by side."""

@@ -1,1 +1,25 @@
-""
+"""A bundle answers requests, without torch.
+
+import serve
+serve.load("runs/quickstart/bundle").predict(["a fine film"])
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from serve.runtime import OnnxRuntime
+
+__all__ = ["load"]
+
+
+def load(bundle: str | Path, *, threads: int | None = None) -> "OnnxRuntime":
+    """The runtime of the bundle in this folder, checked and ready to answer.
+
+    `threads` are as many as this process may use unless given. Raises `serve.errors.BundleError`.
+    """
+    # Imported here so that `import serve`, which every part of the project does, loads nothing heavy.
+    from serve.bundle import read
+    from serve.runtime import OnnxRuntime
+
+    return OnnxRuntime(read(bundle), threads)

@@ -18,6 +18,7 @@ that run no code when loaded.
 """
 
 import hashlib
+import json
 import os
 import stat
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from serve.errors import BundleError
 FORMAT = 1
 MANIFEST = "bundle.json"
 TOKENIZER = "tokenizer.json"
+TOKENIZER_CONFIG = "tokenizer_config.json"
 FLOAT_MODEL = "onnx/model.onnx"
 QUANTIZED_MODEL = "onnx/model_quantized.onnx"
 EVALUATION = "evaluation.jsonl"
@@ -138,7 +140,10 @@ def _manifest(folder: Path) -> Manifest:
             "a folder that `compress run` made",
             "give the bundle's own folder, for example runs/quickstart/bundle",
         )
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise BundleError(f"{path} is not UTF-8 text", "a manifest in JSON", _REBUILD) from None
     found = _format_number(text)
     if found is not None and found != FORMAT:
         raise BundleError(
@@ -155,8 +160,6 @@ def _manifest(folder: Path) -> Manifest:
 
 
 def _format_number(text: str) -> object:
-    import json
-
     try:
         document = json.loads(text)
     except ValueError:
@@ -180,7 +183,9 @@ def _check_file(folder: Path, name: str, entry: BundleFile) -> None:
         raise BundleError(f"{path} is missing", f"the file that {MANIFEST} lists", _REBUILD)
     status = os.lstat(path)
     if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
-        raise BundleError(f"{path} is a hard link or no plain file", "plain files", "copy the bundle, then use the copy")
+        raise BundleError(
+            f"{path} is a hard link or no plain file", "plain files", "copy the bundle, then use the copy"
+        )
     if status.st_size != entry.size_bytes or sha256(path) != entry.sha256:
         raise BundleError(
             f"{path} was altered: its digest differs from the one in {MANIFEST}",

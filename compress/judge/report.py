@@ -75,7 +75,8 @@ class Parity(_Strict):
     """An ONNX file against the PyTorch model it came from, on real texts."""
 
     file: str
-    max_abs_difference: float
+    measure: Literal["max_abs_difference", "relative_rms_difference"]
+    difference: float
     tolerance: float
     texts: int
     batch_sizes: list[int]

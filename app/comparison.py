@@ -1,0 +1,51 @@
+"""Teacher and student on one text: who says what, how far apart, how fast."""
+
+import statistics
+import time
+from dataclasses import dataclass
+
+from serve.predictor import Predictor
+from serve.tasks import Answer
+
+_REPEATS = 9
+_SECONDS = 0.6  # a slow teacher is timed fewer times, so that nobody waits
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """An answer with the time that it took."""
+
+    answer: Answer
+    p50_ms: float  # text to label
+    runs: int  # timed, after one that was not
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How far two answers to the same text lie apart."""
+
+    agree: bool
+    label: str  # whose probability differs most
+    change: float  # student minus teacher, between -1 and 1
+
+
+def timed(predictor: Predictor, text: str) -> Timed:
+    """The answer to `text`, and the median of several repeats after a warm-up, measured here."""
+    (answer,) = predictor.predict([text])
+    durations: list[float] = []
+    while len(durations) < _REPEATS and (not durations or sum(durations) < _SECONDS):
+        start = time.perf_counter()
+        predictor.predict([text])
+        durations.append(time.perf_counter() - start)
+    return Timed(answer, 1000 * statistics.median(durations), len(durations))
+
+
+def difference(teacher: Answer, student: Answer) -> Difference:
+    """The difference between two answers, over the labels of both."""
+    changes = {
+        label: student.probabilities.get(label, 0.0) - teacher.probabilities.get(label, 0.0)
+        for label in {**teacher.probabilities, **student.probabilities}
+    }
+    # With two labels both change by the same amount: the one that gains is named.
+    label = max(changes, key=lambda name: (round(abs(changes[name]), 6), changes[name]))
+    return Difference(teacher.label == student.label, label, changes[label])

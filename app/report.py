@@ -1,0 +1,48 @@
+"""What the page looks up in `report.json`.
+
+The report is read as a plain document: it was written by another package, and the page shows whatever
+of it is there. A figure that was not measured is left out, never shown as nought.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Document = Mapping[str, Any]
+
+TIMES = "\u00d7"  # the multiplication sign
+
+
+def shipped(report: Document) -> Document | None:
+    """The row of the model that ships."""
+    precision = str(report.get("shipped", "")).removeprefix("onnx-")
+    return _model(report, name="student", runtime="onnxruntime", precision=precision)
+
+
+def teacher(report: Document) -> Document | None:
+    """The row of the teacher in PyTorch."""
+    return _model(report, name="teacher", runtime="torch")
+
+
+def latency(report: Document, row: Document | None) -> Document | None:
+    """A model's latency, at the number of threads for which the report gives the speed-up."""
+    speedup = report.get("speedup") or {}
+    key = "batch_1_one_thread" if speedup.get("threads") == 1 else "batch_1"
+    measured = ((row or {}).get("latency") or {}).get("cpu", {}).get(key)
+    return measured if isinstance(measured, Mapping) else None
+
+
+def _model(report: Document, **wanted: str) -> Document | None:
+    for row in report.get("models", []):
+        if all(row.get(key) == value for key, value in wanted.items()):
+            return dict(row)
+    return None
+
+
+def threads(count: int) -> str:
+    """The count in words: 1 thread, 2 threads."""
+    return f"{count} thread{'s' if count != 1 else ''}"
+
+
+def span(interval: Sequence[float] | None, form: str) -> str:
+    """An interval for people, each end in the given form; empty when there is none."""
+    return f"{form.format(interval[0])} to {form.format(interval[1])}" if interval else ""

@@ -1,0 +1,66 @@
+"""What travels in the bundle besides the model: the report, the test rows, the model card."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compress.card import model_card
+from compress.data.rows import Rows
+from compress.judge.report import Report
+from compress.models.trained import Trained
+from export.model import OnnxModel
+from export.pack import pack
+from serve.bundle import EVALUATION, REPORT, VerifiedOn
+
+
+def make_bundle(
+    target: Path,
+    *,
+    name: str,
+    trained: Trained,
+    float_model: OnnxModel,
+    quantized: OnnxModel | None,
+    report: Report,
+    rows: Rows | None,
+    teacher_probabilities: NDArray[np.float64],
+) -> None:
+    """Pack the bundle; without `rows` the test rows stay out of it."""
+    documents = {
+        REPORT: report.model_dump_json(indent=2) + "\n",
+        "README.md": model_card(name, report),
+    }
+    if rows is not None:
+        documents[EVALUATION] = evaluation_lines(rows, teacher_probabilities, trained.labels)
+    pack(
+        target,
+        name=name,
+        task=report.task,
+        labels=trained.labels,
+        max_length=trained.max_length,
+        model_folder=trained.folder,
+        float_model=float_model,
+        quantized_model=quantized,
+        documents=documents,
+        verdict=report.verdict,
+        verified_on=VerifiedOn(
+            processor=report.machine.processor,
+            instruction_set=report.machine.instruction_set,
+            execution_provider="CPUExecutionProvider",
+            onnxruntime=report.versions["onnxruntime"],
+        ),
+    )
+
+
+def evaluation_lines(rows: Rows, teacher_probabilities: NDArray[np.float64], labels: tuple[str, ...]) -> str:
+    """The test rows as JSON lines, each with the teacher's answer; probabilities have shape (rows, labels)."""
+    lines = []
+    for index, (text, probabilities) in enumerate(zip(rows.texts, teacher_probabilities, strict=True)):
+        label = None if rows.labels is None else labels[int(rows.labels[index])]
+        teacher = {
+            "label": labels[int(probabilities.argmax())],
+            "probabilities": {name: round(float(value), 6) for name, value in zip(labels, probabilities, strict=True)},
+        }
+        lines.append(json.dumps({"id": index, "text": text, "label": label, "teacher": teacher}, ensure_ascii=False))
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,54 @@
+"""The bundle's README.md: a model card made from the measurements."""
+
+from compress.judge.report import Report
+from compress.judge.table import sentence
+
+
+def model_card(name: str, report: Report) -> str:
+    """Markdown with the Hub's metadata block on top."""
+    rows = "\n".join(
+        f"| {row.name} | {row.runtime} {row.precision} | {row.score:.4f} [{row.score_ci[0]:.4f}, {row.score_ci[1]:.4f}] "
+        f"| {row.size_mb:.1f} | {row.latency['cpu']['batch_1'].p50_ms:.2f} | {row.latency['cpu']['batch_1'].p95_ms:.2f} |"
+        for row in report.models
+    )
+    gates = "\n".join(f"- {gate.status}: {gate.message}" for gate in report.gates) or "- none were asked for"
+    notes = "\n".join(f"- {note}" for note in report.notes)
+    return f"""---
+library_name: onnx
+pipeline_tag: {report.task}
+tags:
+- onnx
+- knowledge-distillation
+- compress-toolchain
+---
+
+# {name}
+
+{sentence(report)}
+
+| model | runtime | {report.metric or "agreement with the teacher"} (95 %) | MB | p50 ms | p95 ms |
+|---|---|---|---|---|---|
+{rows}
+
+Measured on {report.machine.processor} ({report.machine.cores} cores), {report.fidelity.rows:,} test rows, one text at a
+time, tokenizer included, {report.created}.
+
+Gates:
+
+{gates}
+
+What a reader should know:
+
+{notes or "- nothing more"}
+
+## Use
+
+```python
+import serve
+
+model = serve.load("path/to/this/folder")
+print(model.predict(["some text"]))
+```
+
+`compress serve FOLDER` answers over HTTP; `compress demo FOLDER` shows the model beside its teacher.
+"""

@@ -1,0 +1,125 @@
+"""Finding the column of texts and the column of labels, and reading both as what they are."""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import datasets
+import numpy as np
+from numpy.typing import NDArray
+
+from compress.errors import DataError
+
+TEXT_NAMES = ("text", "sentence", "content", "review", "utterance", "query", "message", "body")
+LABEL_NAMES = ("label", "labels", "intent", "class", "category", "target")
+
+
+@dataclass(frozen=True)
+class ColumnNames:
+    """The columns that a run reads."""
+
+    text: str
+    label: str | None
+
+
+def find_columns(data: datasets.Dataset, text: str | None, label: str | None, *, no_label: bool) -> ColumnNames:
+    """The named columns, or those that the usual names and types point to."""
+    names = list(data.column_names)
+    if text is None:
+        text = next((name for name in TEXT_NAMES if name in names), None) or _only_text_column(data)
+    if label is None and not no_label:
+        label = next((name for name in LABEL_NAMES if name in names and name != text), None)
+    for key, column in (("text", text), ("label", label)):
+        if column is not None and column not in names:
+            near = difflib.get_close_matches(column, names, n=1)
+            raise DataError(
+                f"data.columns.{key} is {column!r}, and the data has the columns {', '.join(names)}",
+                "the name of one of them",
+                f"did you mean {near[0]!r}?" if near else f"set data.columns.{key}",
+            )
+    return ColumnNames(text, label)
+
+
+def _only_text_column(data: datasets.Dataset) -> str:
+    texts = [name for name, kind in data.features.items() if _is_string(kind)]
+    if len(texts) == 1:
+        return texts[0]
+    raise DataError(
+        f"the data has the columns {', '.join(data.column_names)}, and none is clearly the text",
+        f"a column named {', '.join(TEXT_NAMES[:3])} or the like, or a single column of strings",
+        "set data.columns.text",
+    )
+
+
+def _is_string(kind: object) -> bool:
+    return isinstance(kind, datasets.Value) and kind.dtype in {"string", "large_string"}
+
+
+def read_texts(data: datasets.Dataset, column: str, split: str) -> list[str]:
+    """The texts of one split; anything that is no text, and empty text, is refused with its row."""
+    if column not in data.column_names:
+        raise DataError(
+            f"the split {split} has the columns {', '.join(data.column_names)}",
+            f"the column {column!r}, which holds the texts of the other splits",
+            "mend the file, or leave the split out with data.splits",
+        )
+    if len(data) == 0:
+        raise DataError(f"the split {split} has no rows", "rows", "check how the file was written")
+    kind = data.features[column]
+    if not _is_string(kind):
+        raise DataError(
+            f"the column {column!r} of {split} holds {getattr(kind, 'dtype', type(kind).__name__)}, not text",
+            "strings",
+            "set data.columns.text to the column that holds the texts",
+        )
+    texts = list(data[column])
+    bad = [row for row, text in enumerate(texts) if text is None or not text.strip()]
+    if bad:
+        raise DataError(
+            f"{len(bad)} of {len(texts)} texts of {split} are empty (the first at row {bad[0] + 1})",
+            "a text in every row",
+            f"take those rows out, or set data.columns.text to another column than {column!r}",
+        )
+    return texts
+
+
+def read_labels(data: datasets.Dataset, column: str, split: str) -> NDArray[np.int64] | list[str]:
+    """The labels of one split: ids where the data has ids, names where it has names."""
+    if column not in data.column_names:
+        raise DataError(
+            f"the split {split} has the columns {', '.join(data.column_names)}",
+            f"the column {column!r}, which holds the labels of the other splits",
+            "mend the file, or leave the split out with data.splits",
+        )
+    values = list(data[column])
+    missing = [row for row, value in enumerate(values) if value is None or value == ""]
+    if missing:
+        raise DataError(
+            f"{len(missing)} of {len(values)} labels of {split} are missing (the first at row {missing[0] + 1})",
+            "a label in every row, or -1 in all of them",
+            "fill them, or take those rows out",
+        )
+    first = values[0]
+    if isinstance(first, str):
+        return [str(value).strip() for value in values]
+    if isinstance(first, bool):
+        return ["true" if value else "false" for value in values]
+    if isinstance(first, int | float):
+        return _whole_numbers(values, column, split)
+    raise DataError(
+        f"the column {column!r} of {split} holds {type(first).__name__} values",
+        "one label per row, as a name or a number",
+        "several labels per text are not built yet; set data.columns.label",
+    )
+
+
+def _whole_numbers(values: Sequence[float], column: str, split: str) -> NDArray[np.int64]:
+    numbers = np.asarray(values, dtype=np.float64)
+    if not np.array_equal(numbers, np.floor(numbers)):
+        broken = float(numbers[numbers != np.floor(numbers)][0])
+        raise DataError(
+            f"the column {column!r} of {split} holds {broken}",
+            "labels: names or whole numbers",
+            "regression is not built yet; set data.columns.label to a column of labels",
+        )
+    return numbers.astype(np.int64)

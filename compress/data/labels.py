@@ -1,0 +1,127 @@
+"""Label names: gathered from the recipe, the data and the teacher, and aligned by name, never by guess."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import datasets
+import numpy as np
+from numpy.typing import NDArray
+
+from compress.errors import DataError
+
+RawLabels = NDArray[np.int64] | list[str]
+
+
+@dataclass(frozen=True)
+class LabelSet:
+    """The labels of a data set. `names` is None where nothing names them."""
+
+    names: tuple[str, ...] | None
+    count: int
+
+    def ids(self, raw: RawLabels, split: str) -> NDArray[np.int64]:
+        """Label ids of shape (rows,) for one split."""
+        if isinstance(raw, list):
+            assert self.names is not None
+            place = {name: index for index, name in enumerate(self.names)}
+            unknown = sorted({name for name in raw if name not in place})
+            if unknown:
+                raise DataError(
+                    f"the split {split} has the label{'s' * (len(unknown) > 1)} {_listed(unknown)}",
+                    f"one of {_listed(self.names)}",
+                    "mend the labels, or list every label in data.labels",
+                )
+            return np.asarray([place[name] for name in raw], dtype=np.int64)
+        if raw.min() < 0 or raw.max() >= self.count:
+            odd = int(raw.min()) if raw.min() < 0 else int(raw.max())
+            raise DataError(
+                f"the split {split} has the label id {odd}",
+                f"ids from 0 to {self.count - 1}" + (f" ({_listed(self.names)})" if self.names else ""),
+                "mend the labels, or list every label in data.labels",
+            )
+        return raw
+
+
+def gather_labels(
+    from_recipe: tuple[str, ...] | None,
+    from_file: tuple[str, ...] | None,
+    feature: object,
+    raw: Mapping[str, RawLabels],
+) -> LabelSet:
+    """The label set: names from the recipe, else the data's own, else `labels.json`, else the strings found."""
+    from_feature = tuple(feature.names) if isinstance(feature, datasets.ClassLabel) else None
+    names = from_recipe or from_feature or from_file
+    train = raw["train"]
+    if isinstance(train, list):
+        names = names or tuple(sorted(set(train)))
+        return LabelSet(names, len(names))
+    if names is not None:
+        return LabelSet(names, len(names))
+    return LabelSet(None, int(max(labels.max() for labels in raw.values() if not isinstance(labels, list))) + 1)
+
+
+def is_generic(names: Sequence[str]) -> bool:
+    """The names say nothing: `LABEL_0`, `LABEL_1`, ..."""
+    return list(names) == [f"LABEL_{index}" for index in range(len(names))]
+
+
+def normal_form(name: str) -> str:
+    """The form in which two spellings of one label are equal."""
+    return name.strip().casefold().replace("-", "_").replace(" ", "_")
+
+
+def align(
+    model_names: Sequence[str],
+    data_names: tuple[str, ...] | None,
+    label_count: int,
+    *,
+    named_by_recipe: bool,
+) -> NDArray[np.int64]:
+    """For each label id of the data, the output of the model that means the same; shape (label_count,).
+
+    Raises `DataError` when names do not settle it.
+    """
+    if len(model_names) != label_count:
+        raise DataError(
+            f"the teacher has {len(model_names)} labels ({_listed(model_names)}), and the data has {label_count}"
+            + (f" ({_listed(data_names)})" if data_names else ""),
+            "the same labels in both",
+            "give the teacher's own labels, or fine-tune it on this data with teacher.train",
+        )
+    identity = np.arange(label_count, dtype=np.int64)
+    generic = is_generic(model_names)
+    if data_names is None or is_generic(data_names):
+        if generic:
+            return identity
+        raise DataError(
+            f"the labels of the data are numbers alone, and the teacher's are {_listed(model_names)}",
+            "names for the numbers, so that they can be matched",
+            f"say what the numbers mean, for example data.labels: {_as_yaml(model_names)}",
+        )
+    if generic:
+        if named_by_recipe:
+            return identity
+        raise DataError(
+            f"the teacher names its labels {_listed(model_names)}, and the data names them {_listed(data_names)}",
+            "names in the teacher's config.json (id2label), or data.labels in the order of its outputs",
+            f"if the teacher's outputs are in this order, add data.labels: {_as_yaml(data_names)}",
+        )
+    place = {normal_form(name): index for index, name in enumerate(model_names)}
+    unmatched = [name for name in data_names if normal_form(name) not in place]
+    if unmatched or len(place) != label_count:
+        raise DataError(
+            f"the teacher has no label for {_listed(unmatched or data_names)}; it has {_listed(model_names)}",
+            "the same names in the data and in the teacher's config.json (id2label)",
+            "rename the labels, map them with data.labels, or fine-tune with teacher.train",
+        )
+    return np.asarray([place[normal_form(name)] for name in data_names], dtype=np.int64)
+
+
+def _listed(names: Sequence[str], most: int = 8) -> str:
+    shown = ", ".join(map(str, names[:most]))
+    return shown + (f", ... ({len(names)} in all)" if len(names) > most else "")
+
+
+def _as_yaml(names: Sequence[str], most: int = 6) -> str:
+    pairs = ", ".join(f"{index}: {name}" for index, name in enumerate(names[:most]))
+    return "{" + pairs + (", ..." if len(names) > most else "") + "}"

@@ -1,0 +1,146 @@
+"""One call from the recipe's `data:` to `Splits`."""
+
+import difflib
+from collections.abc import Mapping
+
+import datasets
+import numpy as np
+
+from compress.data.check import check_labels, duplicates_warning
+from compress.data.columns import ColumnNames, find_columns, read_labels, read_texts
+from compress.data.labels import RawLabels, gather_labels
+from compress.data.read import read_label_names, read_raw
+from compress.data.rows import Rows, Splits
+from compress.data.stratify import cut, sample
+from compress.errors import DataError
+from compress.recipe import DataOptions, SplitNames
+
+TEST_SHARE = 0.2
+TEST_ROWS_AT_MOST = 5_000
+SELECTION_SHARE = 0.1
+SELECTION_ROWS_AT_MOST = 2_000
+FEWEST_ROWS = 20
+
+ALIASES = {
+    "train": ("train", "training"),
+    "validation": ("validation", "valid", "val", "dev", "eval"),
+    "test": ("test", "testing"),
+}
+
+
+def load_splits(options: DataOptions, seed: int) -> Splits:
+    """Read, check, label and split; what was decided on the way stands in `Splits.notes`."""
+    raw = read_raw(options.path, options.name, options.revision)
+    names = _parts(raw, options.splits)
+    notes: list[str] = []
+    columns = find_columns(
+        raw[names["train"]],
+        options.columns.text,
+        options.columns.label,
+        no_label="label" in options.columns.model_fields_set and options.columns.label is None,
+    )
+    texts = {part: read_texts(raw[name], columns.text, name) for part, name in names.items()}
+    labels = _labels(raw, names, columns, notes)
+    label_set = None
+    if labels:
+        feature = raw[names["train"]].features[columns.label]
+        label_set = gather_labels(options.label_names, read_label_names(options.path), feature, labels)
+    rows = {
+        part: Rows(texts[part], label_set.ids(labels[part], names[part]) if label_set else None)
+        for part in names
+        if not labels or part in labels
+    }
+    splits = _complete(rows, seed, notes)
+    if options.max_train_rows is not None and options.max_train_rows < len(splits["train"]):
+        notes.append(f"train: a stratified sample of {options.max_train_rows:,} of {len(splits['train']):,} rows")
+        splits["train"] = sample(splits["train"], options.max_train_rows, seed)
+    if label_set:
+        notes += check_labels(splits, label_set.names, declared=options.labels is not None)
+    if warning := duplicates_warning(splits["train"], splits["test"]):
+        notes.append(warning)
+    return Splits(
+        splits["train"],
+        splits["validation"],
+        splits["test"],
+        label_set.names if label_set else None,
+        label_set.count if label_set else 0,
+        tuple(notes),
+    )
+
+
+def _parts(raw: Mapping[str, datasets.Dataset], wanted: SplitNames) -> dict[str, str]:
+    """Which split of the data plays which part; a part that the data lacks is left out."""
+    parts: dict[str, str] = {}
+    for part, aliases in ALIASES.items():
+        name = getattr(wanted, part)
+        if name is not None and name not in raw:
+            near = difflib.get_close_matches(name, raw, n=1)
+            raise DataError(
+                f"data.splits.{part} is {name!r}, and the data has the splits {', '.join(raw)}",
+                "the name of one of them",
+                f"did you mean {near[0]!r}?" if near else "leave data.splits out to have splits found or made",
+            )
+        name = name or next((alias for alias in aliases if alias in raw), None)
+        if name is not None:
+            parts[part] = name
+    if "train" not in parts and len(raw) == 1:
+        parts["train"] = next(iter(raw))
+    if "train" not in parts:
+        raise DataError(
+            f"the data has the splits {', '.join(raw)}, and none is called train",
+            "a split to learn from",
+            f"name it, for example data.splits: {{train: {next(iter(raw))}}}",
+        )
+    if parts.get("validation") == parts.get("test") and wanted.validation is None:
+        parts.pop("validation", None)  # the reported rows never select
+    if len(set(parts.values())) != len(parts):
+        raise DataError(
+            f"data.splits gives one split two parts: {parts}",
+            "different splits for train, validation and test",
+            "leave validation out: it is carved from train",
+        )
+    return parts
+
+
+def _labels(
+    raw: Mapping[str, datasets.Dataset], names: dict[str, str], columns: ColumnNames, notes: list[str]
+) -> dict[str, RawLabels]:
+    """The labels by part; a split whose labels are all -1 counts as unlabelled and is left out."""
+    if columns.label is None:
+        notes.append("the data has no labels: distilled from the teacher alone and judged by agreement with it")
+        return {}
+    labels: dict[str, RawLabels] = {}
+    for part, name in names.items():
+        values = read_labels(raw[name], columns.label, name)
+        if isinstance(values, np.ndarray) and bool((values == -1).all()):
+            notes.append(f"the split {name} is unlabelled (every label is -1) and is left out")
+        else:
+            labels[part] = values
+    if "train" not in labels:
+        raise DataError(
+            f"the split {names['train']} is unlabelled (every label is -1)",
+            "labels to learn from, or a recipe that asks for none",
+            "set data.columns.label: null to distil from the teacher alone",
+        )
+    return labels
+
+
+def _complete(rows: dict[str, Rows], seed: int, notes: list[str]) -> dict[str, Rows]:
+    """Make what is missing: test from validation or train, validation from train."""
+    rows = dict(rows)
+    if len(rows["train"]) < FEWEST_ROWS:
+        raise DataError(f"train has {len(rows['train'])} rows", f"at least {FEWEST_ROWS}", "add rows")
+    if "test" not in rows and "validation" in rows:
+        rows["test"] = rows.pop("validation")
+        notes.append(f"no test split: the {len(rows['test']):,} validation rows are the reported ones")
+    if "test" not in rows:
+        count = min(round(len(rows["train"]) * TEST_SHARE), TEST_ROWS_AT_MOST)
+        rows["train"], rows["test"] = cut(rows["train"], count, seed)
+        notes.append(f"no test split: {len(rows['test']):,} rows set apart from train, stratified, seed {seed}")
+    if "validation" in rows:
+        notes.append(f"checkpoints are selected on the data's own {len(rows['validation']):,} validation rows")
+    else:
+        count = min(round(len(rows["train"]) * SELECTION_SHARE), SELECTION_ROWS_AT_MOST)
+        rows["train"], rows["validation"] = cut(rows["train"], count, seed)
+        notes.append(f"checkpoints are selected on {len(rows['validation']):,} rows carved from train, seed {seed}")
+    return rows

@@ -1,0 +1,61 @@
+"""Texts with their labels, as every later stage takes them."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Texts and, where the data has them, label ids of shape (rows,)."""
+
+    texts: list[str]
+    labels: NDArray[np.int64] | None
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def take(self, indices: Sequence[int] | NDArray[np.int64]) -> "Rows":
+        """The rows at these places, in this order."""
+        labels = None if self.labels is None else self.labels[np.asarray(indices, dtype=np.int64)]
+        return Rows([self.texts[int(index)] for index in indices], labels)
+
+    def with_labels(self, labels: NDArray[np.int64] | None) -> "Rows":
+        """The same texts with other label ids."""
+        return Rows(self.texts, labels)
+
+    def digest(self) -> str:
+        """Hex sha256 over texts and labels, in order."""
+        state = hashlib.sha256()
+        for text in self.texts:
+            encoded = text.encode()
+            state.update(len(encoded).to_bytes(8, "little"))
+            state.update(encoded)
+        if self.labels is not None:
+            state.update(self.labels.tobytes())
+        return state.hexdigest()
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The rows of a run. `validation` selects, `test` is reported and used once, at the end."""
+
+    train: Rows
+    validation: Rows
+    test: Rows
+    label_names: tuple[str, ...] | None  # by id; None where the data gives ids alone, or no labels
+    label_count: int  # 0 where the data has no labels
+    notes: tuple[str, ...] = field(default=())  # what was decided, for people
+
+    @property
+    def is_labelled(self) -> bool:
+        """Every split has labels."""
+        return self.label_count > 0
+
+    def digest(self) -> str:
+        """Hex sha256 over the three splits and the label names."""
+        parts = [self.train.digest(), self.validation.digest(), self.test.digest(), repr(self.label_names)]
+        return hashlib.sha256("".join(parts).encode()).hexdigest()

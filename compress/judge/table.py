@@ -1,0 +1,115 @@
+"""A report for people, in the terminal: a table of models, the fidelity, the gates, the verdict.
+
+    Console().print(render(report))
+
+Reads well at 80 columns, and without colour: what colour says is also said in words.
+"""
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from compress.judge.report import Fidelity, Latency, ModelRow, Report, Speedup, Status
+from compress.judge.wording import RUNTIME_NAMES, metric_name, percent, sentence, times
+
+__all__ = ["render", "sentence"]
+
+_STYLES: dict[Status, str] = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
+_NONE = "-"
+
+
+def render(report: Report) -> RenderableType:
+    """Everything a person wants to know of a run, the verdict last: it is what stays on the screen."""
+    facts = [(Text("Fidelity:"), _fidelity_lines(report.fidelity))]
+    if report.speedup is not None:
+        facts.append((Text("Speed:"), _speed_lines(report.speedup)))
+    parts: list[RenderableType] = [_models(report), Text(), _beside(facts), Text()]
+    if report.gates:
+        parts += [_beside([(_status(gate.status), gate.message) for gate in report.gates]), Text()]
+    if report.notes:
+        parts += [_beside([(Text("Note:"), note) for note in report.notes]), Text()]
+    # Text, not markup: a note or label may hold square brackets.
+    parts.append(Text(sentence(report), style=f"bold {_STYLES[report.verdict]}"))
+    return Group(*parts)
+
+
+def _models(report: Report) -> Table:
+    teacher = next((row for row in report.models if row.name == "teacher" and row.runtime == "torch"), None)
+    reference = _batch_1(teacher) if teacher else None
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+    for header in ("model", "runtime", metric_name(report)):
+        table.add_column(header, overflow="fold")
+    for header in ("MB", "p50\nms", "p95\nms", "times\nas fast", "para-\nmeters"):
+        table.add_column(header, justify="right", no_wrap=True)
+    for row in report.models:
+        table.add_row(*(Text(cell) for cell in _cells(row, reference)))
+    return table
+
+
+def _cells(row: ModelRow, reference: Latency | None) -> list[str]:
+    latency = _batch_1(row)
+    low, high = row.score_ci
+    return [
+        row.name,
+        f"{RUNTIME_NAMES[row.runtime]} {row.precision}",
+        f"{row.score:.3f} [{low:.3f}, {high:.3f}]",
+        f"{row.size_mb:.1f}",
+        f"{latency.p50_ms:.2f}" if latency else _NONE,
+        f"{latency.p95_ms:.2f}" if latency else _NONE,
+        times(reference.p50_ms / latency.p50_ms) if latency and reference and latency.p50_ms else _NONE,
+        _count(row.parameters),
+    ]
+
+
+def _batch_1(row: ModelRow) -> Latency | None:
+    """One text at a time with all threads, on the first device that was measured."""
+    for device in row.latency.values():
+        if "batch_1" in device:
+            return device["batch_1"]
+    return None
+
+
+def _count(parameters: int) -> str:
+    for size, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if parameters >= size:
+            return f"{parameters / size:.1f}{letter}"
+    return str(parameters)
+
+
+def _fidelity_lines(fidelity: Fidelity) -> str:
+    """Two lines, broken so that no interval is torn apart at 80 columns."""
+    answers = f"agreement {percent(fidelity.agreement, fidelity.agreement_ci)}"
+    if fidelity.retention is not None and fidelity.retention_ci is not None:
+        answers = f"retention {percent(fidelity.retention, fidelity.retention_ci)}, {answers}"
+    probabilities = f"KL {fidelity.kl:.3g} nats"
+    if fidelity.ece_teacher is not None and fidelity.ece_student is not None:
+        probabilities += f", ECE {fidelity.ece_student:.3f} (teacher {fidelity.ece_teacher:.3f})"
+    return f"{answers}\n{probabilities}, on {fidelity.rows:,} rows"
+
+
+def _speed_lines(speedup: Speedup) -> str:
+    low, high = speedup.ci
+    counts = [
+        f"{times(ratio)} at {threads} thread{'' if threads == '1' else 's'}"
+        for threads, ratio in speedup.by_threads.items()
+    ]
+    rounds = f"{speedup.rounds} clean rounds, {speedup.dropped_rounds} dropped (others busy)"
+    return (
+        f"{times(speedup.p50)} [{times(low)}, {times(high)}] times as fast as the teacher in PyTorch\n"
+        f"{', '.join(counts)}; {rounds}"
+    )
+
+
+def _status(status: Status) -> Text:
+    return Text(status.upper(), style=_STYLES[status])
+
+
+def _beside(rows: list[tuple[Text, str]]) -> Table:
+    """A word and its sentence per row; the sentence wraps beside the word."""
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column()
+    for word, text in rows:
+        table.add_row(word, Text(text))
+    return table

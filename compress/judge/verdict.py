@@ -1,0 +1,127 @@
+"""From recorded answers and timings to the report with its verdict."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compress.data.rows import Splits
+from compress.judge.bootstrap import score_interval
+from compress.judge.contestants import REFERENCE, Contestant
+from compress.judge.fidelity import fidelity
+from compress.judge.gates import Thresholds, judge, verdict
+from compress.judge.latency import LatencyResult
+from compress.judge.machine import machine, versions
+from compress.judge.metrics import Metric
+from compress.judge.report import ModelRow, Parity, Report
+from compress.judge.speedup import latency_rows, speedup
+from export.parity import ParityFinding
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the contestants showed on the reported rows."""
+
+    contestants: Sequence[Contestant]  # the last one ships
+    probabilities: Mapping[str, NDArray[np.float64]]  # (rows, labels) by contestant
+    timings: Mapping[int, LatencyResult]  # by number of threads
+    parity: Sequence[ParityFinding]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a recipe asked for, as far as a report repeats it."""
+
+    task: str
+    metric: Metric
+    thresholds: Thresholds
+    seed: int
+    recipe: dict[str, object]
+    bundle: str
+    reproduce: str
+
+
+def make_report(
+    asked: Asked, splits: Splits, measured: Measured, notes: Sequence[str], seconds: Mapping[str, float]
+) -> Report:
+    """Score every contestant, judge what ships against the teacher, apply the gates."""
+    shipped = measured.contestants[-1]
+    gold = splits.test.labels if splits.is_labelled else None
+    labels = splits.label_names or ()
+    teacher_answers = measured.probabilities[REFERENCE]
+    found = fidelity(
+        teacher_answers, measured.probabilities[shipped.key], gold, asked.metric, seed=asked.seed
+    )
+    fast = speedup(measured.timings, shipped.key)
+    # Without labels a score is the share of rows that are answered as the teacher answers them.
+    against = teacher_answers.argmax(axis=1) if gold is None else gold
+    gates = judge(asked.thresholds, found, fast, shipped.size_mb)
+    return Report(
+        verdict=verdict(gates),
+        task=asked.task,
+        metric=asked.metric if gold is not None else None,
+        shipped=f"onnx-{shipped.precision}",
+        models=[
+            _row(
+                contestant,
+                measured,
+                against,
+                asked.metric if gold is not None else "accuracy",
+                len(labels),
+                asked.seed,
+            )
+            for contestant in measured.contestants
+        ],
+        fidelity=found,
+        speedup=fast,
+        size_ratio=measured.contestants[0].size_mb / shipped.size_mb,
+        gates=gates,
+        parity=[_parity(finding) for finding in measured.parity],
+        notes=list(notes),
+        labels=list(labels),
+        rows={"train": len(splits.train), "validation": len(splits.validation), "test": len(splits.test)},
+        data_digest=splits.digest(),
+        recipe=asked.recipe,
+        machine=machine(),
+        versions=versions(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        seconds=dict(seconds),
+        bundle=asked.bundle,
+        reproduce=asked.reproduce,
+    )
+
+
+def _row(
+    contestant: Contestant,
+    measured: Measured,
+    gold: NDArray[np.int64] | NDArray[np.intp],
+    metric: Metric,
+    label_count: int,
+    seed: int,
+) -> ModelRow:
+    predicted = measured.probabilities[contestant.key].argmax(axis=1)
+    estimate = score_interval(metric, gold, predicted, label_count, seed=seed)
+    return ModelRow(
+        name=contestant.name,
+        runtime=contestant.runtime,
+        precision=contestant.precision,
+        score=estimate.value,
+        score_ci=estimate.ci,
+        parameters=contestant.trained.parameters,
+        size_mb=contestant.size_mb,
+        latency={"cpu": latency_rows(measured.timings, contestant.key)},
+    )
+
+
+def _parity(finding: ParityFinding) -> Parity:
+    return Parity(
+        file=finding.file,
+        measure=finding.measure,
+        difference=finding.difference,
+        tolerance=finding.tolerance,
+        texts=finding.texts,
+        batch_sizes=list(finding.batch_sizes),
+        lengths=list(finding.lengths),
+    )

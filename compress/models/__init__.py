@@ -1,0 +1,1 @@
+"""The PyTorch models of a run: loading, checking, taking layers out, answering."""

@@ -1,0 +1,161 @@
+"""Opening the teacher: a folder or a Hub model, with every way it can fail said plainly."""
+
+import difflib
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from huggingface_hub import try_to_load_from_cache
+from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
+
+from compress.data.hub import is_local, require_hub
+from compress.errors import ModelError, UserError
+from compress.models.tokenizer import load_tokenizer
+from compress.recipe import TeacherOptions
+
+WEIGHT_FILES = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A model's config and tokenizer; its weights are read by `load_classifier`."""
+
+    options: TeacherOptions
+    source: str  # folder, or Hub id
+    config: PreTrainedConfig
+    tokenizer: PreTrainedTokenizerFast
+    offline: bool
+
+    @property
+    def has_trained_head(self) -> bool:
+        """The model was saved as a classifier, so its head has weights."""
+        return any("SequenceClassification" in name for name in self.config.architectures or [])
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """Label names in the order of the model's outputs."""
+        return tuple(str(self.config.id2label[index]) for index in range(self.config.num_labels))
+
+
+def open_model(options: TeacherOptions) -> Opened:
+    """Config and tokenizer of the teacher; raises `ModelError` with the reason and the remedy."""
+    source, offline = _locate(options.model)
+    try:
+        config = AutoConfig.from_pretrained(
+            source,
+            revision=options.revision or "main",
+            trust_remote_code=options.trust_remote_code,
+            local_files_only=offline,
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise _unloadable(options, error) from None
+    tokenizer = load_tokenizer(
+        source,
+        revision=options.revision,
+        trust_remote_code=options.trust_remote_code,
+        local_files_only=offline,
+    )
+    return Opened(options, source, config, tokenizer, offline)
+
+
+def load_classifier(opened: Opened, labels: tuple[str, ...], *, new_head: bool) -> PreTrainedModel:
+    """The model as a classifier in float32; with `new_head` its head is initialised for these labels."""
+    keyword_arguments: dict[str, object] = {}
+    if new_head:
+        keyword_arguments = {
+            "num_labels": len(labels),
+            "id2label": dict(enumerate(labels)),
+            "label2id": {label: index for index, label in enumerate(labels)},
+            "ignore_mismatched_sizes": True,
+        }
+    transformers_log = logging.getLogger("transformers.modeling_utils")
+    level = transformers_log.level
+    transformers_log.setLevel(logging.ERROR)  # the report of missing head weights is what was asked for
+    try:
+        model = AutoModelForSequenceClassification.from_pretrained(
+            opened.source,
+            revision=opened.options.revision or "main",
+            trust_remote_code=opened.options.trust_remote_code,
+            local_files_only=opened.offline,
+            dtype=torch.float32,
+            **keyword_arguments,
+        )
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise _unloadable(opened.options, error) from None
+    finally:
+        transformers_log.setLevel(level)
+    return model
+
+
+def _locate(name: str) -> tuple[str, bool]:
+    """The folder or Hub id to load from, and whether only the local cache can be used."""
+    if not is_local(name):
+        if isinstance(try_to_load_from_cache(name, "config.json"), str):
+            try:
+                require_hub("model", name, "teacher.model: FOLDER")
+            except UserError as error:
+                logging.getLogger(__name__).info("using the cached copy of %s: %s", name, error)
+                return name, True
+            return name, False
+        require_hub("model", name, "teacher.model: FOLDER with config.json, model.safetensors, tokenizer.json")
+        return name, False
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        beside = [entry.name for entry in folder.parent.iterdir()] if folder.parent.is_dir() else []
+        near = difflib.get_close_matches(folder.name, beside, n=1)
+        raise ModelError(
+            f"no model folder at {name}",
+            "a folder with config.json and model.safetensors, or the id of a Hub model",
+            f"did you mean {folder.parent / near[0]}?" if near else "check teacher.model; it is read from the current folder",
+        )
+    if not (folder / "config.json").is_file():
+        raise ModelError(
+            f"the model folder {name} has no config.json",
+            "a folder that save_pretrained wrote",
+            "give the folder that holds config.json and model.safetensors",
+        )
+    if not any((folder / file).is_file() for file in WEIGHT_FILES):
+        raise ModelError(
+            f"the model folder {name} has no weights",
+            f"one of {', '.join(WEIGHT_FILES[:3])}",
+            "copy the weights there (a folder cloned without Git LFS holds pointers only)",
+        )
+    return str(folder), True
+
+
+def _unloadable(options: TeacherOptions, error: BaseException) -> ModelError:
+    text = str(error).strip() or type(error).__name__
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, GatedRepoError):
+            return ModelError(
+                f"the model {options.model} is gated, and your token does not open it",
+                "a token that was granted access",
+                f"ask for access on the page of {options.model}, then run `hf auth login`",
+            )
+        if isinstance(cause, RepositoryNotFoundError):
+            return ModelError(
+                f"the Hub shows no model {options.model} (it does not exist, or it is private)",
+                "a public model, or a token that may read it",
+                "check the spelling, or run `hf auth login`",
+            )
+        cause = cause.__cause__ or cause.__context__
+    if "trust_remote_code" in text:
+        return ModelError(
+            f"the model {options.model} brings its own code, which is not run unless you allow it",
+            "a model that transformers knows",
+            "read that code, then set teacher.trust_remote_code: true",
+        )
+    return ModelError(
+        f"the model {options.model} cannot be loaded: {text.splitlines()[0]}",
+        "a text encoder that transformers loads",
+        "check that its files are whole and that config.json names its model_type",
+    )

@@ -1,0 +1,62 @@
+"""A model that answers, as stages hand it on: weights, tokenizer, labels."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerFast
+
+from compress.models.tokenizer import load_tokenizer, save_tokenizer
+
+WEIGHTS = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A classifier in PyTorch with everything that is needed to answer a text."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerFast
+    labels: tuple[str, ...]  # in the order of the model's outputs
+    max_length: int  # tokens, special ones included
+    folder: Path  # where it is saved
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the model holds."""
+        return sum(parameter.numel() for parameter in self.model.parameters())
+
+    @property
+    def size_mb(self) -> float:
+        """Size of the weights' file, in 10^6 bytes."""
+        return (self.folder / WEIGHTS).stat().st_size / 1e6
+
+    @property
+    def encoder(self) -> Tokenizer:
+        """The saved `tokenizers` file: the same one that the bundle answers with."""
+        return Tokenizer.from_file(str(self.folder / "tokenizer.json"))
+
+
+def save_trained(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    labels: tuple[str, ...],
+    max_length: int,
+    folder: Path,
+) -> None:
+    """Write the model in float32 with its label names, and its tokenizer, as a transformers model folder."""
+    model.config.id2label = dict(enumerate(labels))
+    model.config.label2id = {label: index for index, label in enumerate(labels)}
+    model.to("cpu", torch.float32).save_pretrained(str(folder))
+    save_tokenizer(tokenizer, folder, max_length)
+
+
+def load_trained(folder: Path) -> Trained:
+    """The model in a folder that `save_trained` wrote, in evaluation mode on the CPU."""
+    model = AutoModelForSequenceClassification.from_pretrained(str(folder), dtype=torch.float32)
+    model.eval()
+    labels = tuple(model.config.id2label[index] for index in range(model.config.num_labels))
+    config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    return Trained(model, load_tokenizer(str(folder)), labels, int(config["model_max_length"]), folder)

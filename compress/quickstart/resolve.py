@@ -1,0 +1,30 @@
+"""Makes the data set and the untrained teacher that a recipe names `builtin:support-desk`."""
+
+import csv
+from pathlib import Path
+
+from compress.recipe import RunConfig
+
+BUILTIN = "builtin:support-desk"
+
+
+def resolve_builtin(config: RunConfig, folder: Path) -> RunConfig:
+    """The recipe with real paths in place of the built-in names; writes what they stand for where needed."""
+    if BUILTIN not in {config.data.path, config.teacher.model}:
+        return config
+    from compress.quickstart.dataset import write_dataset
+    from compress.quickstart.model import build_teacher
+
+    data, model = folder / f"support-desk-data-{config.seed}", folder / f"support-desk-model-{config.seed}"
+    if not (data / "test.csv").is_file():
+        write_dataset(data, seed=config.seed)
+    if config.teacher.model == BUILTIN and not (model / "tokenizer_config.json").is_file():
+        with (data / "train.csv").open(encoding="utf-8", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+        build_teacher(model, [row["text"] for row in rows], [row["label"] for row in rows], seed=config.seed)
+    changes: dict[str, object] = {}
+    if config.data.path == BUILTIN:
+        changes["data"] = config.data.model_copy(update={"path": str(data)})
+    if config.teacher.model == BUILTIN:
+        changes["teacher"] = config.teacher.model_copy(update={"model": str(model)})
+    return config.model_copy(update=changes)

@@ -1,0 +1,149 @@
+"""The recipe: what one run is asked to do, as strict frozen types.
+
+Only the command line and `compress.pipeline` see a `RunConfig` whole; every stage gets its own part.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
+
+from compress.distill import Distill
+from compress.tasks import BUILT, PLANNED
+from compress.training.options import TrainOptions
+from export.options import Options
+from export.quantize import Dynamic, Quantize
+
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+class Columns(Options):
+    """Which columns hold what. `label: null` says that the data has no labels."""
+
+    text: str | None = None  # left out: text, sentence, ... or the only column of strings
+    label: str | None = None  # left out: label, labels, intent, ...
+
+
+class SplitNames(Options):
+    """Which of the data's splits plays which part. What is left out is found or made."""
+
+    train: str | None = None
+    validation: str | None = None  # selects checkpoints; left out: carved from train
+    test: str | None = None  # the reported rows
+
+
+class DataOptions(Options):
+    """Where the texts are."""
+
+    path: str = Field(min_length=1)  # Hub id, file or folder
+    name: str | None = None  # Hub only: the configuration
+    revision: str | None = None  # Hub only
+    columns: Columns = Columns()
+    splits: SplitNames = SplitNames()
+    labels: dict[int, str] | list[str] | None = None
+    max_length: Annotated[int, Field(ge=8)] | None = None  # tokens; left out: from the data's lengths
+    max_train_rows: PositiveInt | None = None  # a stratified sample of train; left out: every row
+
+    @field_validator("labels")
+    @classmethod
+    def _contiguous(cls, labels: dict[int, str] | list[str] | None) -> dict[int, str] | list[str] | None:
+        if isinstance(labels, dict) and sorted(labels) != list(range(len(labels))):
+            raise ValueError(f"ids must run from 0 without gaps; found {sorted(labels)}")
+        names = list(labels.values()) if isinstance(labels, dict) else labels or []
+        if len(set(names)) != len(names):
+            raise ValueError("two labels have the same name")
+        if labels is not None and len(names) < 2:
+            raise ValueError("at least two labels are needed")
+        return labels
+
+    @property
+    def label_names(self) -> tuple[str, ...] | None:
+        """The names by id, as the recipe gives them."""
+        if self.labels is None:
+            return None
+        if isinstance(self.labels, dict):
+            return tuple(self.labels[index] for index in range(len(self.labels)))
+        return tuple(self.labels)
+
+
+class TeacherOptions(Options):
+    """The model to compress. Without `train:` it is used as it is."""
+
+    model: str = Field(min_length=1)
+    revision: str | None = None
+    trust_remote_code: bool = False
+    train: TrainOptions | None = None
+
+
+class StudentOptions(Options):
+    """The small model: layers taken from the teacher, the last one always among them."""
+
+    source: Literal["teacher"] = Field(default="teacher", alias="from")
+    layers: PositiveInt | list[PositiveInt]
+
+    @field_validator("layers")
+    @classmethod
+    def _ascending(cls, layers: int | list[int]) -> int | list[int]:
+        if isinstance(layers, list) and (not layers or sorted(set(layers)) != layers):
+            raise ValueError("list the teacher's layers in ascending order, each once, counted from 1")
+        return layers
+
+
+class Gates(Options):
+    """What the file that ships must reach."""
+
+    min_retention: PositiveFloat | None = None  # shipped score / teacher score
+    min_agreement: Share | None = None
+    min_speedup: PositiveFloat | None = None  # p50, against the teacher in PyTorch, same threads
+    max_size_mb: PositiveFloat | None = None
+
+
+class BenchmarkOptions(Options):
+    """How latency is measured."""
+
+    seconds: Annotated[float, Field(ge=1, le=3600)] = 60  # for each thread setting
+    texts: Annotated[int, Field(ge=10)] = 200  # drawn from the reported rows
+    threads: PositiveInt | Literal["auto"] = "auto"
+
+
+class BundleOptions(Options):
+    """What travels in the bundle."""
+
+    rows: bool = True  # the test rows with the teacher's answers; they are people's text
+
+
+class RunConfig(Options):
+    """A whole recipe."""
+
+    task: str = "text-classification"
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 13
+    data: DataOptions
+    teacher: TeacherOptions
+    student: StudentOptions | None = None  # left out: the teacher itself is exported and judged
+    distill: list[Distill] = []
+    quantize: Quantize = Dynamic()
+    metric: Literal["accuracy", "macro_f1", "matthews"] = "accuracy"
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    gates: Gates = Gates()
+    benchmark: BenchmarkOptions = BenchmarkOptions()
+    bundle: BundleOptions = BundleOptions()
+    report_to: list[str] = []  # tensorboard, wandb, ...: what transformers.Trainer knows
+
+    @field_validator("task")
+    @classmethod
+    def _built(cls, task: str) -> str:
+        if task in PLANNED:
+            raise ValueError(f"the task {task} is not built yet; built: {', '.join(BUILT)}")
+        if task not in BUILT:
+            raise ValueError(f"no such task: {task}; built: {', '.join(BUILT)}; planned: {', '.join(PLANNED)}")
+        return task
+
+    @model_validator(mode="after")
+    def _student_and_stages(self) -> Self:
+        if self.student is None and self.distill:
+            raise ValueError("distill: is given, but there is no student: to distil into; add student: {layers: 3}")
+        if self.student is not None and not self.distill:
+            raise ValueError(
+                "student: is given without distill:; add distill: [{method: logits}], or take student: out"
+            )
+        return self

@@ -1,0 +1,92 @@
+"""`compress init`: look at the data and the model, and write a recipe that says what was seen."""
+
+from pathlib import Path
+
+from compress.data.load import load_splits
+from compress.data.read import read_raw
+from compress.data.columns import find_columns
+from compress.errors import UserError
+from compress.models.lengths import choose_max_length, measure_lengths
+from compress.models.open import Opened, open_model
+from compress.models.shrink import LAYER_LISTS, layer_count
+from compress.models.tokenizer import position_limit
+from compress.progress import Progress
+from compress.quiet import quiet_libraries
+from compress.recipe import DataOptions, TeacherOptions
+from compress.recipe_file import read_recipe
+from compress.stage import write_text
+
+
+def starting_recipe(data: str, teacher: str, path: Path, progress: Progress) -> Path:
+    """Write a commented recipe to `path`; an existing file is not overwritten unless it says the same."""
+    quiet_libraries()
+    text = _recipe_text(data, teacher, path)
+    if path.exists() and path.read_text(encoding="utf-8") != text:
+        raise UserError(
+            f"{path} exists and holds another recipe",
+            "a new file",
+            f"run it with `compress run {path}`, remove it, or give another --out",
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, text)
+    read_recipe(path)
+    progress.say(f"recipe written to {path}")
+    return path
+
+
+def _recipe_text(data: str, teacher: str, path: Path) -> str:
+    opened = open_model(TeacherOptions(model=teacher))
+    options = DataOptions(path=data)
+    raw = read_raw(data, None, None)
+    columns = find_columns(next(iter(raw.values())), None, None, no_label=False)
+    splits = load_splits(options, seed=13)
+    lengths = measure_lengths(opened.tokenizer, splits.train.texts)
+    max_length = choose_max_length(None, lengths, position_limit(opened.tokenizer, opened.config))
+    found = ", ".join(f"{name} {len(rows):,}" for name, rows in raw.items())
+    labels = ""
+    if splits.label_names is None and splits.is_labelled:
+        labels = "\n  # labels: {0: name, 1: name}      # the data has ids alone; give them names here"
+    elif splits.label_names:
+        labels = f"\n  # {splits.label_count} labels: {', '.join(splits.label_names[:6])}" + (
+            ", ..." if splits.label_count > 6 else ""
+        )
+    return f"""# Written by `compress init`. Check it with: compress run {path} --dry-run
+task: text-classification
+seed: 13
+data:
+  path: {_quoted(data)}             # rows found: {found}
+  columns: {{text: {_quoted(columns.text)}, label: {_quoted(columns.label) if columns.label else "null"}}}{labels}
+  # texts have {lengths.mean:.0f} tokens on average, the longest has {lengths.longest:,}
+  max_length: {max_length}
+teacher:
+  model: {_quoted(teacher)}
+{_train_lines(opened, labelled=splits.is_labelled)}{_student_lines(opened)}quantize: {{method: dynamic}}          # int8; none ships the float file
+gates:                               # exit code 3 when one is missed, 4 when the rows cannot tell
+  {"min_retention: 0.96              # shipped score / teacher score" if splits.is_labelled else "# no labels: judged by agreement alone"}
+  min_agreement: 0.90              # share of test rows with the teacher's label
+"""
+
+
+def _train_lines(opened: Opened, *, labelled: bool) -> str:
+    if opened.has_trained_head or not labelled:
+        return f"  # used as it is: it was trained on {', '.join(opened.label_names[:6])}\n"
+    return (
+        "  # it has no trained head, so it is fine-tuned first\n"
+        "  train: {epochs: 3, learning_rate: 5.0e-5, batch_size: 32}\n"
+    )
+
+
+def _student_lines(opened: Opened) -> str:
+    layers = layer_count(opened.config)
+    if opened.config.model_type not in LAYER_LISTS:
+        return f"# layers cannot be taken out of a {opened.config.model_type} model: it is exported and quantised itself\n"
+    return (
+        f"student:\n  from: teacher\n  layers: {max(1, layers // 2)}                        # of the teacher's {layers}\n"
+        "distill:\n  - {method: logits, epochs: 3, learning_rate: 1.0e-4, temperature: 2, alpha: 0.9}\n"
+    )
+
+
+def _quoted(text: str) -> str:
+    import json
+
+    return text if text.replace("_", "").isalnum() and not text.isdigit() else json.dumps(text, ensure_ascii=False)

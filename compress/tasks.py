@@ -1,0 +1,10 @@
+"""The tasks, by the names that the Hub uses."""
+
+BUILT = ("text-classification",)
+PLANNED = (
+    "token-classification",
+    "question-answering",
+    "sentence-similarity",
+    "feature-extraction",
+    "fill-mask",
+)

@@ -1,0 +1,1 @@
+"""How a model is trained: options, arguments, data feeding, checkpoints, progress."""

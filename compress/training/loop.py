@@ -1,0 +1,157 @@
+"""One training loop for teachers and students, on `transformers.Trainer`.
+
+Batches of like length padded to their longest, bfloat16 where the machine has it, the best checkpoint by
+the task's metric, and resumable: a checkpoint that lies in the folder is gone on from.
+"""
+
+import logging
+import shutil
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import EvalPrediction, PreTrainedModel, PrinterCallback, Trainer, TrainingArguments
+from transformers.trainer_utils import get_last_checkpoint
+
+from compress.errors import UserError
+from compress.progress import Progress
+from compress.training.device import Compute
+from compress.training.encoded import EncodedRows, PadToLongest
+from compress.training.options import TrainOptions
+from compress.training.watch import ProgressCallback
+
+MOST_STEPS_BETWEEN_CHECKPOINTS = 500
+CHECKPOINTS = "checkpoints"
+
+# Loss of one batch: student logits (batch, labels) and the batch itself to a scalar.
+Loss = Callable[[torch.Tensor, dict[str, torch.Tensor]], torch.Tensor]
+Metric = Callable[[NDArray[np.int64], NDArray[np.int64]], float]  # gold and predicted label ids
+
+
+@dataclass(frozen=True)
+class Session:
+    """What a training needs besides its model and its data."""
+
+    folder: Path  # of the stage; checkpoints lie in it until the stage is complete
+    title: str
+    seed: int
+    compute: Compute
+    metric: Metric
+    metric_name: str
+    report_to: tuple[str, ...]
+    progress: Progress
+
+
+def train(
+    model: PreTrainedModel,
+    train_rows: EncodedRows,
+    selection_rows: EncodedRows,
+    options: TrainOptions,
+    loss: Loss,
+    session: Session,
+) -> float:
+    """Train in place, end with the best checkpoint's weights, and return its score on the selection rows."""
+    checkpoints = session.folder / CHECKPOINTS
+    try:
+        trainer = _LossTrainer(
+            model=model,
+            args=_arguments(options, session, len(train_rows), checkpoints),
+            train_dataset=train_rows,
+            eval_dataset=selection_rows,
+            data_collator=PadToLongest(train_rows.pad_id),
+            compute_metrics=_scorer(session),
+        )
+    except (ImportError, RuntimeError, ValueError) as error:
+        if not session.report_to:
+            raise
+        raise UserError(
+            f"training cannot report to {', '.join(session.report_to)}: {error}",
+            "trackers that transformers.Trainer knows and that are installed",
+            "pip install the tracker (for example tensorboard), or take it out of report_to",
+        ) from None
+    trainer.remove_callback(PrinterCallback)  # it prints to stdout, which belongs to results
+    trainer.batch_loss = loss
+    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
+    if last is not None:
+        session.progress.say(f"{session.title}: going on from step {last.rpartition('-')[2]}")
+    steps = trainer.args.max_steps
+    with session.progress.bar(session.title, steps) as advance:
+        trainer.add_callback(ProgressCallback(advance))
+        trainer.train(resume_from_checkpoint=last)
+    best = trainer.state.best_metric
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return float(best if best is not None else 0.0)
+
+
+def training_steps(options: TrainOptions, rows: int) -> int:
+    """How many optimiser steps a training takes."""
+    per_epoch = -(-rows // options.batch_size)
+    return max(1, round(options.epochs * per_epoch))
+
+
+class _LossTrainer(Trainer):  # type: ignore[misc]  # transformers ships no types
+    """A Trainer whose loss is a function of the logits and the batch."""
+
+    batch_loss: Loss
+
+    def compute_loss(
+        self,
+        model: PreTrainedModel,
+        inputs: dict[str, torch.Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: object = None,  # noqa: ARG002 - Trainer's signature
+    ) -> Any:
+        outputs = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"])
+        loss = self.batch_loss(outputs.logits, inputs)
+        return (loss, {"logits": outputs.logits}) if return_outputs else loss
+
+
+def _arguments(options: TrainOptions, session: Session, rows: int, checkpoints: Path) -> TrainingArguments:
+    steps = training_steps(options, rows)
+    per_epoch = -(-rows // options.batch_size)
+    every = options.checkpoint_steps or min(per_epoch, MOST_STEPS_BETWEEN_CHECKPOINTS, steps)
+    logging.getLogger("transformers.trainer").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", message=".*pin_memory.*")
+    return TrainingArguments(
+        output_dir=str(checkpoints),
+        max_steps=steps,
+        per_device_train_batch_size=options.batch_size,
+        per_device_eval_batch_size=max(64, options.batch_size),
+        learning_rate=options.learning_rate,
+        warmup_steps=round(options.warmup_ratio * steps),
+        weight_decay=options.weight_decay,
+        train_sampling_strategy="group_by_length",
+        eval_strategy="steps",
+        eval_steps=every,
+        save_strategy="steps",
+        save_steps=every,
+        save_total_limit=2,
+        load_best_model_at_end=True,
+        metric_for_best_model=session.metric_name,
+        greater_is_better=True,
+        logging_steps=min(50, every),
+        seed=session.seed,
+        data_seed=session.seed,
+        use_cpu=session.compute.device == "cpu",
+        bf16=session.compute.bf16,
+        remove_unused_columns=False,
+        label_names=["labels"],
+        dataloader_pin_memory=session.compute.device == "cuda",
+        disable_tqdm=True,
+        report_to=list(session.report_to) or "none",
+        run_name=session.title,
+    )
+
+
+def _scorer(session: Session) -> Callable[[EvalPrediction], dict[str, float]]:
+    def score(prediction: EvalPrediction) -> dict[str, float]:
+        logits = prediction.predictions[0] if isinstance(prediction.predictions, tuple) else prediction.predictions
+        predicted = np.asarray(logits, dtype=np.float32).argmax(axis=-1)
+        return {session.metric_name: session.metric(np.asarray(prediction.label_ids), predicted)}
+
+    return score

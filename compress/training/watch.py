@@ -1,0 +1,24 @@
+"""Trainer's steps shown on our own progress bar."""
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from compress.progress import Advance
+
+
+class ProgressCallback(TrainerCallback):  # type: ignore[misc]  # transformers ships no types
+    """Moves a bar by one for each optimiser step, and by all that a resumed training had behind it."""
+
+    def __init__(self, advance: Advance) -> None:
+        self._advance = advance
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        """Steps that a former process made are behind us."""
+        self._advance(state.global_step)
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        """One step more."""
+        self._advance(1)

@@ -1,0 +1,95 @@
+"""Packing a bundle: written under a temporary name, its manifest last, then put in place in one step."""
+
+import os
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import onnx
+
+from export.model import OnnxModel
+from serve.bundle import (
+    FLOAT_MODEL,
+    FORMAT,
+    MANIFEST,
+    QUANTIZED_MODEL,
+    BundleFile,
+    Manifest,
+    VerifiedOn,
+    read,
+    sha256,
+)
+from serve.session import open_session
+
+
+def pack(
+    target: Path,
+    *,
+    name: str,
+    task: str,
+    labels: tuple[str, ...],
+    max_length: int,
+    model_folder: Path,
+    float_model: OnnxModel,
+    quantized_model: OnnxModel | None,
+    documents: Mapping[str, str],
+    verdict: str,
+    verified_on: VerifiedOn,
+) -> None:
+    """Write the bundle at `target`, replacing an older one only when the new one is whole.
+
+    `model_folder` gives config.json and the tokenizer; `documents` are further files by name.
+    """
+    shipped = quantized_model or float_model
+    work = target.with_name(f".{target.name}.part")
+    shutil.rmtree(work, ignore_errors=True)
+    (work / "onnx").mkdir(parents=True)
+    for file in ("config.json", "tokenizer.json", "tokenizer_config.json"):
+        shutil.copyfile(model_folder / file, work / file)
+    shutil.copyfile(float_model.path, work / FLOAT_MODEL)
+    if quantized_model is not None:
+        shutil.copyfile(quantized_model.path, work / QUANTIZED_MODEL)
+    for file, text in documents.items():
+        (work / file).write_text(text, encoding="utf-8")
+    session = open_session(work / _place(shipped), len(labels))
+    batching: Literal["batch", "one_by_one"] = "batch" if shipped.precision == "fp32" else "one_by_one"
+    manifest = Manifest(
+        format=FORMAT,
+        name=name,
+        task=task,
+        labels=list(labels),
+        max_length=max_length,
+        inputs=list(session.inputs),
+        output=session.output,
+        model=_place(shipped),
+        precision=shipped.precision,
+        batching=batching,
+        opset=shipped.opset,
+        ir_version=onnx.load(str(work / _place(shipped)), load_external_data=False).ir_version,
+        verdict=verdict,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        verified_on=verified_on,
+        files={
+            file.relative_to(work).as_posix(): BundleFile(sha256=sha256(file), size_bytes=file.stat().st_size)
+            for file in sorted(work.rglob("*"))
+            if file.is_file()
+        },
+    )
+    (work / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    read(work)
+    _put_in_place(work, target)
+
+
+def _place(model: OnnxModel) -> str:
+    return FLOAT_MODEL if model.precision == "fp32" else QUANTIZED_MODEL
+
+
+def _put_in_place(work: Path, target: Path) -> None:
+    old = target.with_name(f".{target.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if target.exists():
+        os.replace(target, old)
+    os.replace(work, target)
+    shutil.rmtree(old, ignore_errors=True)

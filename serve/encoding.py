@@ -1,0 +1,134 @@
+"""From texts to the arrays that the graph is fed; the one place where this is done.
+
+Training, export and serving must see the same tokens, so the tokenizer's file holds the truncation and
+this module adds nothing but padding, on the right, to the longest text of the batch.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Encoding, Tokenizer
+
+from serve.bundle import GraphInput
+from serve.errors import BundleError, InputError
+
+MAX_CHARACTERS = 100_000
+KNOWN_INPUTS = frozenset({"input_ids", "attention_mask", "token_type_ids"})
+_PAD_TOKENS = ("[PAD]", "<pad>", "<|pad|>", "<|endoftext|>")
+
+Integers = NDArray[np.int64] | NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Texts as the graph takes them."""
+
+    arrays: dict[str, Integers]  # by the graph's input names, each (texts, tokens)
+    token_counts: list[int]  # per text, special tokens included, padding not
+    truncated: list[bool]  # per text: its end was not read
+
+
+def read_tokenizer(path: Path) -> Tokenizer:
+    """The tokenizer in a `tokenizer.json`, with its truncation and without padding."""
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # noqa: BLE001  tokenizers raises nothing more precise than Exception
+        raise BundleError(
+            f"{path} is not a tokenizer: {error}",
+            "a tokenizer.json of the tokenizers library",
+            "save it with tokenizer.backend_tokenizer.save(path), or make the bundle again",
+        ) from None
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def pad_id(tokenizer: Tokenizer, config: Path | None = None) -> int:
+    """Id of the padding token (1 for RoBERTa, 0 for BERT, never to be guessed).
+
+    Taken from `pad_token` of the `tokenizer_config.json` at `config`, else from the names that padding
+    usually has. Raises `BundleError` when the vocabulary holds none of them.
+    """
+    named = _configured_pad_token(config)
+    for token in (named,) if named is not None else _PAD_TOKENS:
+        number = tokenizer.token_to_id(token)
+        if number is not None:
+            return int(number)
+    raise BundleError(
+        "the tokenizer's vocabulary has no padding token",
+        f"{named or ' or '.join(_PAD_TOKENS)} in the vocabulary",
+        "name the padding token as pad_token in tokenizer_config.json",
+    )
+
+
+def check_text(text: object) -> str:
+    """`text` itself if it can be encoded; raises `InputError` otherwise."""
+    if not isinstance(text, str):
+        raise InputError(f"an input of type {type(text).__name__}", "texts (str)", "give a list of strings")
+    if len(text) > MAX_CHARACTERS:
+        raise InputError(
+            f"a text of {len(text):,} characters",
+            f"at most {MAX_CHARACTERS:,} characters per text",
+            "cut the text, or split it into several",
+        )
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise InputError(
+            "a text with half of a surrogate pair (\\ud800 to \\udfff)",
+            "valid Unicode",
+            "repair the text where it was read, for example with text.encode('utf-16', 'surrogatepass')",
+        ) from None
+    return text
+
+
+def tokenize(tokenizer: Tokenizer, texts: Sequence[str]) -> list[Encoding]:
+    """One encoding per text, truncated as the tokenizer's file says."""
+    # Checked here and not by the caller: tokenizers panics on a lone surrogate.
+    return list(tokenizer.encode_batch([check_text(text) for text in texts]))
+
+
+def pad(encodings: Sequence[Encoding], inputs: Sequence[GraphInput], pad_id: int) -> Batch:
+    """The encodings as arrays of shape (texts, tokens of the longest), padded on the right."""
+    width = max(1, *(len(encoding.ids) for encoding in encodings))
+    shape = (len(encodings), width)
+    columns = {
+        "input_ids": np.full(shape, pad_id, np.int64),
+        "attention_mask": np.zeros(shape, np.int64),
+        "token_type_ids": np.zeros(shape, np.int64),
+    }
+    for row, encoding in enumerate(encodings):
+        length = len(encoding.ids)
+        columns["input_ids"][row, :length] = encoding.ids
+        columns["token_type_ids"][row, :length] = encoding.type_ids
+        # A tokenizer without special tokens makes no token of "". One padding token is then attended to:
+        # a mean over no tokens would be a division by zero.
+        columns["attention_mask"][row, : max(1, length)] = 1
+    return Batch(
+        arrays={given.name: columns[given.name].astype(given.dtype, copy=False) for given in inputs},
+        token_counts=[len(encoding.ids) for encoding in encodings],
+        truncated=[bool(encoding.overflowing) for encoding in encodings],
+    )
+
+
+def encode(tokenizer: Tokenizer, texts: Sequence[str], inputs: Sequence[GraphInput], pad_id: int) -> Batch:
+    """Texts as one padded batch for a graph with these inputs; `texts` must not be empty."""
+    return pad(tokenize(tokenizer, texts), inputs, pad_id)
+
+
+def _configured_pad_token(config: Path | None) -> str | None:
+    if config is None or not config.is_file():
+        return None
+    try:
+        document = json.loads(config.read_text(encoding="utf-8"))
+    except ValueError:
+        raise BundleError(
+            f"{config} is not JSON", "the tokenizer's configuration", "save the tokenizer again"
+        ) from None
+    token = document.get("pad_token") if isinstance(document, dict) else None
+    # Older transformers write an added token as {"content": "[PAD]", ...}.
+    content = token.get("content") if isinstance(token, dict) else token
+    return content if isinstance(content, str) else None

@@ -1,0 +1,73 @@
+"""The gate in front of every route: no web page that a person visits may use the server behind their back.
+
+"It only listens on localhost" protects nothing by itself: a page in the browser can send requests to
+localhost, and with a name that it points there (DNS rebinding) it can read the answers as well. So the
+Host header must name this machine, and a request that a browser marks as another site's is refused.
+"""
+
+import ipaddress
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from serve.refusal import Refusal
+
+_OWN_FETCH_SITES = frozenset({"", "none", "same-origin"})
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this host name or address can only be reached from this machine."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+class Guard:
+    """ASGI middleware that answers 403 to foreign hosts (when `loopback`), origins and sites."""
+
+    def __init__(self, app: ASGIApp, loopback: bool = True) -> None:
+        self._app = app
+        self._loopback = loopback
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or refuse it."""
+        refusal = self._refusal(Headers(scope=scope)) if scope["type"] in ("http", "websocket") else None
+        if refusal is None:
+            await self._app(scope, receive, send)
+        else:
+            await refusal.response()(scope, receive, send)
+
+    def _refusal(self, headers: Headers) -> Refusal | None:
+        hosts = headers.getlist("host")
+        host = hosts[0] if len(hosts) == 1 else ""
+        if self._loopback and not is_loopback(_name(host)):
+            return Refusal(403, "forbidden", "This server answers only to localhost, 127.0.0.1 and [::1].")
+        origins = headers.getlist("origin")
+        if any(_origin_host(origin) != host.lower() for origin in origins):
+            return Refusal(403, "forbidden", "Requests from pages of another origin are refused.")
+        if headers.get("sec-fetch-site", "") not in _OWN_FETCH_SITES:
+            return Refusal(403, "forbidden", "Requests from pages of another site are refused.")
+        return None
+
+
+def _origin_host(origin: str) -> str:
+    """Host and port of an Origin header, in lower case; empty for "null" and for what is no origin."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
+
+
+def _name(host: str) -> str:
+    """The name in a Host header, without its port; empty when it is not of the form name[:port]."""
+    try:
+        parts = urlsplit(f"//{host}")
+        _ = parts.port  # raises ValueError when the port is no number
+    except ValueError:
+        return ""
+    plain = parts.username is None and not parts.path and not parts.query and not parts.fragment
+    return parts.hostname or "" if plain else ""

@@ -1,0 +1,27 @@
+"""What the endpoint says when it does not answer: a status, a word for programs, a sentence for people."""
+
+from starlette.responses import JSONResponse
+
+
+class Refusal(Exception):  # noqa: N818  it is an answer, and not every one of them an error
+    """A request that is not answered.
+
+    `message` is shown to the client, so it holds neither paths nor anything of the server's inside.
+    """
+
+    def __init__(self, status: int, error_type: str, message: str) -> None:
+        self.status = status
+        self.error_type = error_type
+        self.message = message
+        super().__init__(message)
+
+    def response(self) -> JSONResponse:
+        """The refusal as JSON: `{"error": message, "error_type": word}`."""
+        headers = {}
+        if self.status in (429, 503):
+            headers["Retry-After"] = "1"
+        if self.status in (408, 413):
+            # The rest of the body may still be on its way, so the connection cannot be used again.
+            headers["Connection"] = "close"
+        content = {"error": self.message, "error_type": self.error_type}
+        return JSONResponse(content, self.status, headers)

@@ -1,0 +1,128 @@
+"""The ONNX model that answers: text in, label with probabilities out, without torch."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Encoding, Tokenizer
+
+from serve.bundle import TOKENIZER_CONFIG, Bundle, GraphInput
+from serve.encoding import pad, pad_id, read_tokenizer, tokenize
+from serve.errors import BundleError, InputError
+from serve.session import Session, open_session
+from serve.tasks import Answer, text_classification
+
+Batching = Literal["batch", "one_by_one"]
+_LARGEST_BATCH = 32
+_ANSWERED_TOGETHER = 1024  # texts whose encodings are held in memory at once
+
+
+class OnnxRuntime:
+    """A `serve.predictor.Predictor` over an ONNX file and its tokenizer.
+
+    One object may be used from several threads at once.
+    """
+
+    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
+        """Load the model that `bundle` ships; raises `BundleError` if it is not as the manifest says."""
+        manifest = bundle.manifest
+        session = open_session(
+            bundle.model_path, len(manifest.labels), output=manifest.output, threads=threads
+        )
+        _check_inputs(bundle.model_path, session.inputs, manifest.inputs)
+        tokenizer = read_tokenizer(bundle.tokenizer_path)
+        _check_truncation(bundle.tokenizer_path, tokenizer, manifest.max_length)
+        self._set(session, tokenizer, bundle.tokenizer_path, manifest.labels, manifest.batching)
+
+    @classmethod
+    def from_files(
+        cls,
+        model_path: Path,
+        tokenizer_path: Path,
+        labels: Sequence[str],
+        *,
+        batching: Batching,
+        threads: int | None = None,
+    ) -> Self:
+        """A runtime on files that are no bundle yet; input names and types are the graph's own."""
+        runtime = cls.__new__(cls)
+        session = open_session(model_path, len(labels), threads=threads)
+        runtime._set(session, read_tokenizer(tokenizer_path), tokenizer_path, labels, batching)
+        return runtime
+
+    def _set(
+        self,
+        session: Session,
+        tokenizer: Tokenizer,
+        tokenizer_path: Path,
+        labels: Sequence[str],
+        batching: Batching,
+    ) -> None:
+        self._session = session
+        self._tokenizer = tokenizer
+        self._pad_id = pad_id(tokenizer, tokenizer_path.with_name(TOKENIZER_CONFIG))
+        self._largest_batch = _LARGEST_BATCH if batching == "batch" else 1
+        self.labels = tuple(labels)
+
+    @property
+    def threads(self) -> int:
+        """Threads that one inference uses."""
+        return self._session.threads
+
+    def predict(self, inputs: Sequence[str]) -> list[Answer]:
+        """One answer per text, in the order given.
+
+        An empty text gets an answer like any other. Raises `InputError` for what is no text and for a
+        text over `serve.encoding.MAX_CHARACTERS`; nothing is answered then.
+        """
+        found: list[Answer] = []
+        for encodings in self._encoded(inputs):
+            found += text_classification.answers(
+                self._logits(encodings),
+                self.labels,
+                [len(encoding.ids) for encoding in encodings],
+                [bool(encoding.overflowing) for encoding in encodings],
+            )
+        return found
+
+    def logits(self, inputs: Sequence[str]) -> NDArray[np.float32]:
+        """Raw outputs of shape (texts, labels), in the order given; raises as `predict` does."""
+        parts = [self._logits(encodings) for encodings in self._encoded(inputs)]
+        return np.concatenate(parts) if parts else np.empty((0, len(self.labels)), np.float32)
+
+    def _encoded(self, inputs: Sequence[str]) -> Iterator[list[Encoding]]:
+        if isinstance(inputs, str):
+            raise InputError("a single text", "a list of texts", "put the text in a list: predict([text])")
+        for start in range(0, len(inputs), _ANSWERED_TOGETHER):
+            yield tokenize(self._tokenizer, inputs[start : start + _ANSWERED_TOGETHER])
+
+    def _logits(self, encodings: Sequence[Encoding]) -> NDArray[np.float32]:
+        """Logits of shape (texts, labels); texts of similar length share a batch, to pad little."""
+        by_length = sorted(range(len(encodings)), key=lambda row: len(encodings[row].ids))
+        logits = np.empty((len(encodings), len(self.labels)), np.float32)
+        for start in range(0, len(by_length), self._largest_batch):
+            rows = by_length[start : start + self._largest_batch]
+            batch = pad([encodings[row] for row in rows], self._session.inputs, self._pad_id)
+            logits[rows] = self._session.run(batch.arrays)
+        return logits
+
+
+def _check_inputs(model_path: Path, found: Sequence[GraphInput], listed: Sequence[GraphInput]) -> None:
+    if {(entry.name, entry.dtype) for entry in found} != {(entry.name, entry.dtype) for entry in listed}:
+        raise BundleError(
+            f"{model_path} takes {', '.join(f'{entry.name} ({entry.dtype})' for entry in found)}",
+            f"the inputs of the manifest: {', '.join(f'{entry.name} ({entry.dtype})' for entry in listed)}",
+            "make the bundle again with `compress run`",
+        )
+
+
+def _check_truncation(path: Path, tokenizer: Tokenizer, max_length: int) -> None:
+    truncation = tokenizer.truncation
+    if truncation is None or truncation["max_length"] != max_length:
+        raise BundleError(
+            f"{path} truncates at {truncation['max_length'] if truncation else 'no length'}",
+            f"truncation at the {max_length} tokens of the manifest's max_length",
+            "make the bundle again with `compress run`",
+        )

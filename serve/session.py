@@ -1,0 +1,98 @@
+"""An ONNX Runtime session on one self-contained file, with the graph's own account of its inputs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import onnxruntime as ort  # type: ignore[import-untyped]  # it ships no types
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as failures  # type: ignore[import-untyped]  # as above
+
+from serve.bundle import GraphInput
+from serve.encoding import KNOWN_INPUTS, Integers
+from serve.errors import BundleError, UserError
+from serve.onnx_file import read_self_contained
+from serve.threads import available_threads
+
+_LOAD_FAILURES = (
+    failures.Fail,
+    failures.InvalidArgument,
+    failures.InvalidGraph,
+    failures.InvalidProtobuf,
+    failures.NotImplemented,
+    failures.RuntimeException,
+)
+_ERRORS_ONLY = 3
+_DTYPES: dict[str, Literal["int64", "int32"]] = {"tensor(int64)": "int64", "tensor(int32)": "int32"}
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A loaded graph that takes token arrays and gives logits."""
+
+    ort_session: ort.InferenceSession
+    inputs: tuple[GraphInput, ...]  # in the order of the graph
+    output: str
+    threads: int
+
+    def run(self, arrays: dict[str, Integers]) -> NDArray[np.float32]:
+        """Logits of shape (texts, labels) for arrays of shape (texts, tokens)."""
+        (logits,) = self.ort_session.run([self.output], arrays)
+        return np.asarray(logits, dtype=np.float32)
+
+
+def open_session(
+    model_path: Path, labels: int, *, output: str | None = None, threads: int | None = None
+) -> Session:
+    """The session of an ONNX file whose output has shape (texts, `labels`).
+
+    `output` is "logits" by default, or the only output whatever its name; `threads` are as many as this
+    process may use. Raises `BundleError` when the file refers to other files or is not such a model.
+    """
+    if threads is None:
+        threads = available_threads()
+    if threads < 1:
+        raise UserError(f"{threads} threads", "at least 1", "leave the number out to use all that there are")
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _ERRORS_ONLY
+    # From bytes, not from the path: what was checked is what is loaded.
+    content = read_self_contained(model_path)
+    try:
+        opened = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except _LOAD_FAILURES as error:
+        raise BundleError(
+            f"ONNX Runtime {ort.__version__} cannot load {model_path}: {error}",
+            "a model of an opset and of operators that this ONNX Runtime has on the processor",
+            "export the model again, or install the version named in bundle.json under verified_on",
+        ) from None
+    return Session(opened, _inputs(opened, model_path), _output(opened, model_path, labels, output), threads)
+
+
+def _inputs(opened: ort.InferenceSession, model_path: Path) -> tuple[GraphInput, ...]:
+    found = opened.get_inputs()
+    for value in found:
+        if value.name not in KNOWN_INPUTS or value.type not in _DTYPES:
+            raise BundleError(
+                f"{model_path} has an input {value.name!r} of type {value.type}",
+                f"inputs among {', '.join(sorted(KNOWN_INPUTS))}, of int64 or int32",
+                "export the model for text classification",
+            )
+    return tuple(GraphInput(name=value.name, dtype=_DTYPES[value.type]) for value in found)
+
+
+def _output(opened: ort.InferenceSession, model_path: Path, labels: int, wanted: str | None) -> str:
+    shapes: dict[str, Sequence[object]] = {value.name: value.shape for value in opened.get_outputs()}
+    name = wanted or (next(iter(shapes)) if len(shapes) == 1 else "logits")
+    width = shapes[name][-1] if shapes.get(name) else None
+    # A dynamic axis carries a name instead of a number; then the first answer is what tells.
+    if name not in shapes or len(shapes[name]) != 2 or (isinstance(width, int) and width != labels):
+        raise BundleError(
+            f"{model_path} has the outputs { ({key: list(shape) for key, shape in shapes.items()}) }",
+            f"an output {name!r} of shape (texts, {labels}), one column per label",
+            "export the classification model with its head, and give all of its labels",
+        )
+    return name

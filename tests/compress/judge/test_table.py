@@ -1,0 +1,114 @@
+from collections.abc import Callable
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from compress.judge.gates import Thresholds, judge, verdict
+from compress.judge.report import Fidelity, Report
+from compress.judge.table import render, sentence
+
+Make = Callable[..., Report]
+
+
+def printed(report: Report, width: int = 80) -> str:
+    console = Console(width=width, no_color=True, file=StringIO())
+    console.print(render(report))
+    assert isinstance(console.file, StringIO)
+    return console.file.getvalue()
+
+
+def spaced(line: str) -> str:
+    return " ".join(line.split())
+
+
+def unlabelled(report: Report) -> Fidelity:
+    nothing = dict.fromkeys(("retention", "retention_ci", "ece_teacher", "ece_student"))
+    return report.fidelity.model_copy(update=nothing)
+
+
+def judged(make_report: Make, thresholds: Thresholds) -> Report:
+    gates = judge(thresholds, make_report().fidelity, make_report().speedup, 8.9)
+    return make_report(gates=gates, verdict=verdict(gates))
+
+
+def test_the_verdict_is_one_sentence(make_report: Make) -> None:
+    assert sentence(make_report()) == (
+        "PASS: the 8.9 MB student keeps 98.1 % [97.0, 99.2] of the teacher's accuracy and answers "
+        "14.2 times as fast"
+    )
+
+
+def test_the_sentence_names_the_gates_that_did_not_pass(make_report: Make) -> None:
+    failed = judged(make_report, Thresholds(min_retention=1.1, min_agreement=0.93, max_size_mb=40))
+    assert sentence(failed).startswith("FAIL: the 8.9 MB student keeps 98.1 %")
+    assert sentence(failed).endswith("times as fast; missed: min_retention; not settled: min_agreement")
+    unproven = judged(make_report, Thresholds(min_speedup=14))
+    assert sentence(unproven).endswith("14.2 times as fast (not proven); not settled: min_speedup")
+
+
+def test_the_sentence_without_labels_speed_or_gates(make_report: Make) -> None:
+    report = make_report(metric=None, fidelity=unlabelled(make_report()), speedup=None, gates=[])
+    assert sentence(report) == (
+        "PASS: the 8.9 MB student gives the teacher's answer on 93.4 % [91.6, 94.9] of the rows "
+        "(no gates were set)"
+    )
+
+
+def test_the_sentence_speaks_of_the_file_that_ships(make_report: Make) -> None:
+    assert "the 69.6 MB student" in sentence(make_report(shipped="onnx-fp32"))
+    assert "the onnx-int8 model" in sentence(make_report(models=[]))
+
+
+@pytest.mark.parametrize(
+    ("metric", "words"),
+    [("macro_f1", "macro F1"), ("matthews", "Matthews correlation"), ("recall", "recall")],
+)
+def test_the_metric_is_named_in_words(make_report: Make, metric: str, words: str) -> None:
+    report = make_report(metric=metric)
+    assert f"of the teacher's {words} and" in sentence(report)
+    assert words in printed(report)
+
+
+def test_the_table_holds_every_figure_on_one_line_per_model(make_report: Make) -> None:
+    lines = printed(make_report()).splitlines()
+    (teacher,) = [line for line in lines if line.startswith("teacher")]
+    assert spaced(teacher) == "teacher PyTorch fp32 0.892 [0.871, 0.912] 90.9 5.40 6.48 1.0 22.7M"
+    (shipped,) = [line for line in lines if "int8" in line]
+    assert spaced(shipped) == "student ONNX int8 0.892 [0.871, 0.912] 8.9 0.38 0.46 14.2 17.4M"
+
+
+def test_80_columns_are_enough(make_report: Make) -> None:
+    for report in (make_report(), make_report(metric="matthews"), make_report(notes=["word " * 60])):
+        text = printed(report)
+        assert max(map(len, text.splitlines())) <= 80
+        assert "…" not in text
+
+
+def test_gates_are_told_apart_without_colour(make_report: Make) -> None:
+    text = printed(judged(make_report, Thresholds(0.975, 0.93, 40, 40)))
+    for word in ("INCONCLUSIVE min_retention", "INCONCLUSIVE min_agreement", "FAIL ", "PASS "):
+        assert word in text
+    assert "max_size_mb met: 8.9 MB is at most 40 MB" in text
+
+
+def test_what_was_not_measured_is_a_dash(make_report: Make) -> None:
+    report = make_report()
+    rows = [row.model_copy(update={"latency": {}}) for row in report.models]
+    bare = make_report(metric=None, fidelity=unlabelled(report), speedup=None, gates=[], models=rows)
+    text = printed(bare)
+    (student,) = [line for line in text.splitlines() if "int8" in line]
+    assert spaced(student) == "student ONNX int8 0.892 [0.871, 0.912] 8.9 - - - 17.4M"
+    assert "agreement" in text.splitlines()[1]
+    assert "None" not in text
+    assert "Speed:" not in text
+    assert "retention" not in text
+
+
+def test_square_brackets_of_others_are_not_markup(make_report: Make) -> None:
+    assert "[red]not red[/red] [/]" in printed(make_report(notes=["[red]not red[/red] [/]"]))
+
+
+@pytest.mark.parametrize("width", [1, 20, 40, 200])
+def test_any_width_prints(make_report: Make, width: int) -> None:
+    printed(make_report(notes=["a note"]), width)

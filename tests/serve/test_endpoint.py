@@ -1,0 +1,182 @@
+"""The endpoint's answers, and what it says when it does not answer."""
+
+import json
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from serve.bundle import read, sha256
+from serve.endpoint import create_app, describe
+from serve.limits import Limits
+from serve.runtime import OnnxRuntime
+
+
+@pytest.fixture(scope="module")
+def client(bundle_folder: Path, runtime: OnnxRuntime) -> TestClient:
+    app = create_app(runtime, describe(read(bundle_folder), Limits(characters=1000)))
+    return TestClient(app, "http://localhost", raise_server_exceptions=False)
+
+
+def problem(response, status: int, word: str) -> str:
+    assert response.status_code == status, response.text
+    assert set(response.json()) == {"error", "error_type"}
+    assert response.json()["error_type"] == word
+    for inside in ("Traceback", ".py", "/work", "/tmp", "serve.", "site-packages"):
+        assert inside not in response.text
+    return response.json()["error"]
+
+
+def test_one_text_gives_a_flat_list_best_first(client: TestClient, runtime: OnnxRuntime) -> None:
+    response = client.post("/predict", json={"inputs": "a great film"})
+    (answer,) = runtime.predict(["a great film"])
+    assert [entry["label"] for entry in response.json()] == ["positive", "negative"]
+    assert response.json()[0]["score"] == pytest.approx(answer.score)
+    assert response.headers["x-truncated"] == "false"
+    assert response.headers["x-compute-tokens"] == "5"
+    assert float(response.headers["x-inference-time"]) > 0
+
+
+def test_a_list_gives_a_list_each(client: TestClient) -> None:
+    flat = client.post("/predict", json={"inputs": ["a great film", "awful"]}).json()
+    nested = client.post("/predict", json={"inputs": [["a great film"], ["awful"]]}).json()
+    assert [entries[0]["label"] for entries in flat] == ["positive", "negative"]
+    assert flat == nested
+    single = client.post("/predict", json={"inputs": ["awful"], "top_k": 1}).json()
+    assert [len(entries) for entries in single] == [1]
+
+
+def test_truncation_is_told(client: TestClient) -> None:
+    response = client.post("/predict", json={"inputs": ["short", "film " * 40]})
+    assert response.headers["x-truncated"] == "true"
+    assert response.headers["x-compute-tokens"] == "19"
+
+
+def test_json_without_content_type_and_other_media_types(client: TestClient) -> None:
+    body = json.dumps({"inputs": "ünïcödé"}).encode()
+    assert client.post("/predict", content=body).status_code == 200
+    for accepted in ("application/json; charset=utf-8", "application/vnd.x+json"):
+        assert client.post("/predict", content=body, headers={"content-type": accepted}).status_code == 200
+    for refused in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
+        problem(
+            client.post("/predict", content=body, headers={"content-type": refused}),
+            415,
+            "unsupported_media_type",
+        )
+    response = client.post("/predict", content=body, headers={"content-encoding": "gzip"})
+    problem(response, 415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b'{"inputs": ' + b"9" * 5000 + b"}", b"\x80\x04N."]
+)
+def test_what_is_no_json(client: TestClient, body: bytes) -> None:
+    assert "not valid JSON" in problem(client.post("/predict", content=body), 400, "bad_json")
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        [],
+        "text",
+        {},
+        {"inputs": None},
+        {"inputs": 3},
+        {"inputs": []},
+        {"inputs": [["a", "b"]]},
+        {"inputs": [[]]},
+        {"inputs": ["a", 1]},
+        {"inputs": {"text": "a"}},
+        {"inputs": "a", "top_k": 0},
+        {"inputs": "a", "top_k": True},
+        {"inputs": "a", "top_k": 1.5},
+        {"inputs": "a", "other": 1},
+    ],
+)
+def test_json_of_another_shape(client: TestClient, document: object) -> None:
+    problem(client.post("/predict", json=document), 422, "validation")
+
+
+def test_half_a_surrogate_pair_is_no_crash(client: TestClient) -> None:
+    response = client.post("/predict", content=b'{"inputs": "broken \\ud83c"}')
+    assert "surrogate" in problem(response, 422, "validation")
+
+
+def test_sizes(client: TestClient) -> None:
+    assert "33 texts" in problem(client.post("/predict", json={"inputs": ["a"] * 33}), 413, "too_large")
+    assert "1001 characters" in problem(
+        client.post("/predict", json={"inputs": "a" * 1001}), 413, "too_large"
+    )
+    assert client.post("/predict", json={"inputs": ["a" * 1000] * 32}).status_code == 200
+
+
+def test_info_and_health(client: TestClient, bundle_folder: Path) -> None:
+    assert client.get("/health").json() == {"status": "ok"}
+    info = client.get("/info").json()
+    assert info["name"] == "tiny-sentiment"
+    assert info["labels"] == ["negative", "positive"]
+    assert info["verdict"] == "pass"
+    assert info["bundle_sha256"] == sha256(bundle_folder / "bundle.json")
+    assert info["limits"]["texts"] == 32
+
+
+def test_openapi_describes_the_request(client: TestClient) -> None:
+    operation = client.get("/openapi.json").json()["paths"]["/predict"]["post"]
+    schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    assert set(schema["properties"]) == {"inputs", "top_k"}
+    assert {"200", "400", "413", "415", "422", "429"} <= set(operation["responses"])
+    assert client.get("/docs").status_code == 200
+
+
+def test_unknown_routes_and_methods_answer_in_json(client: TestClient) -> None:
+    problem(client.get("/nothing"), 404, "http")
+    response = client.get("/predict")
+    problem(response, 405, "http")
+    assert response.headers["allow"] == "POST"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "evil.example"},
+        {"host": "localhost.evil.example"},
+        {"host": "127.0.0.1@evil.example"},
+        {"host": "localhost:x"},
+        {"host": ""},
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"origin": "http://localhost:3000"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+    ],
+)
+def test_other_sites_are_refused_on_every_route(client: TestClient, headers: dict[str, str]) -> None:
+    for method, path in [("POST", "/predict"), ("GET", "/info"), ("GET", "/docs"), ("OPTIONS", "/predict")]:
+        response = client.request(method, path, headers=headers)
+        problem(response, 403, "forbidden")
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8080", "127.0.0.1:9", "[::1]", "[::1]:80"])
+def test_this_machine_by_all_its_names(client: TestClient, host: str) -> None:
+    assert client.get("/health", headers={"host": host}).status_code == 200
+    assert client.get("/health", headers={"host": host, "origin": f"http://{host}"}).status_code == 200
+
+
+def test_a_public_server_takes_any_host_but_no_other_origin(
+    bundle_folder: Path, runtime: OnnxRuntime
+) -> None:
+    app = create_app(runtime, describe(read(bundle_folder), Limits()), loopback=False)
+    client = TestClient(app, "http://models.example")
+    assert client.get("/health").status_code == 200
+    assert client.get("/health", headers={"origin": "http://models.example"}).status_code == 200
+    assert client.get("/health", headers={"origin": "http://evil.example"}).status_code == 403
+
+
+def test_a_bug_is_told_without_its_inside(bundle_folder: Path) -> None:
+    class Broken:
+        def predict(self, inputs: list[str]) -> list:
+            raise KeyError("/secret/path.py")
+
+    app = create_app(Broken(), describe(read(bundle_folder), Limits()))
+    client = TestClient(app, "http://localhost", raise_server_exceptions=False)
+    assert "secret" not in problem(client.post("/predict", json={"inputs": "a"}), 500, "internal")

@@ -1,0 +1,193 @@
+"""The real server, over real sockets."""
+
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+import uvicorn
+
+from serve.bundle import read
+from serve.endpoint import create_app, describe
+from serve.errors import UserError
+from serve.limits import Limits
+from serve.runtime import OnnxRuntime
+from serve.server import serve_bundle
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_every_client_gets_its_own_answer(server: str, runtime: OnnxRuntime, texts: list[str]) -> None:
+    expected = {text: runtime.predict([text])[0] for text in texts}
+    asked = texts * 12
+    with httpx.Client(base_url=server) as client, ThreadPoolExecutor(16) as pool:
+        replies = list(pool.map(lambda text: client.post("/predict", json={"inputs": text}), asked))
+    for text, reply in zip(asked, replies, strict=True):
+        assert reply.status_code == 200
+        best = reply.json()[0]
+        assert best["label"] == expected[text].label
+        assert best["score"] == pytest.approx(expected[text].score, abs=1e-6)
+        assert reply.headers["x-truncated"] == str(expected[text].truncated).lower()
+
+
+@pytest.mark.parametrize("size", [2_000_001, 6_000_000])
+def test_a_body_over_the_limit_is_told_so(server: str, size: int) -> None:
+    def chunks() -> Iterator[bytes]:
+        for _ in range(0, size, 50_000):
+            yield b"x" * 50_000
+
+    for content in (b"x" * size, chunks()):
+        reply = httpx.post(f"{server}/predict", content=content)
+        assert reply.status_code == 413
+        assert reply.json()["error"] == "The body is larger than 2000000 bytes."
+    assert httpx.post(f"{server}/predict", json={"inputs": "good"}).status_code == 200
+
+
+def test_a_huge_promise_is_not_waited_for_long(server: str) -> None:
+    where = urlsplit(server)
+    with socket.create_connection((where.hostname, where.port), timeout=15) as connection:
+        head = f"POST /predict HTTP/1.1\r\nHost: {where.netloc}\r\nContent-Length: 9999999999\r\n\r\n"
+        connection.sendall(head.encode() + b"x" * 1000)
+        assert b" 413 " in connection.recv(100)
+
+
+def test_a_foreign_host_is_refused(server: str) -> None:
+    assert httpx.get(f"{server}/health", headers={"host": "evil.example"}).status_code == 403
+
+
+def test_what_is_sent_is_not_shown_in_the_errors(server: str) -> None:
+    reply = httpx.post(f"{server}/predict", content=b'{"inputs": {"secret": 1}}')
+    assert reply.status_code == 422
+    assert "secret" not in reply.text
+
+
+@pytest.fixture
+def slow(bundle_folder: Path, runtime: OnnxRuntime) -> Iterator[tuple[str, threading.Event, list[int]]]:
+    """A server whose inferences wait for an event, with room for two to wait; and how many ran at once."""
+    go, running, most = threading.Event(), [], [0]
+
+    class Slow:
+        def predict(self, inputs: list[str]) -> list:
+            running.append(1)
+            most[0] = max(most[0], len(running))
+            go.wait(20)
+            answers = runtime.predict(inputs)
+            running.pop()
+            return answers
+
+    app = create_app(Slow(), describe(read(bundle_folder), Limits(waiting=2)))
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    yield f"http://127.0.0.1:{listening.getsockname()[1]}", go, most
+    go.set()
+    server.should_exit = True
+    thread.join(timeout=20)
+
+
+def test_busy_server_stays_healthy_and_turns_away_what_it_cannot_queue(
+    slow: tuple[str, threading.Event, list[int]],
+) -> None:
+    url, go, most = slow
+    with httpx.Client(base_url=url, timeout=20) as client, ThreadPoolExecutor(8) as pool:
+        waiting = [pool.submit(client.post, "/predict", json={"inputs": "good"}) for _ in range(3)]
+        time.sleep(0.5)
+        start = time.perf_counter()
+        assert client.get("/health").status_code == 200
+        assert time.perf_counter() - start < 1
+        refused = client.post("/predict", json={"inputs": "good"})
+        assert refused.status_code == 429
+        assert refused.headers["retry-after"] == "1"
+        assert refused.json()["error_type"] == "overloaded"
+        go.set()
+        assert [request.result().status_code for request in waiting] == [200] * 3
+        assert most == [1]
+        # The places are free again.
+        assert client.post("/predict", json={"inputs": "good"}).status_code == 200
+
+
+def test_a_client_that_leaves_does_not_take_its_place_with_it(
+    slow: tuple[str, threading.Event, list[int]],
+) -> None:
+    url, go, _ = slow
+    for _ in range(3):
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(f"{url}/predict", json={"inputs": "good"}, timeout=0.2)
+    go.set()
+    deadline = time.monotonic() + 10
+    while httpx.post(f"{url}/predict", json={"inputs": "good"}).status_code != 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_body_that_never_ends_is_given_up(bundle_folder: Path, runtime: OnnxRuntime) -> None:
+    app = create_app(runtime, describe(read(bundle_folder), Limits(body_seconds=0.3)))
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    with socket.create_connection(listening.getsockname(), timeout=10) as connection:
+        connection.sendall(b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
+        assert b" 408 " in connection.recv(100)
+    server.should_exit = True
+    thread.join(timeout=20)
+
+
+def test_terminated_it_ends_with_exit_code_0(started_server: tuple[subprocess.Popen[str], str]) -> None:
+    process, url = started_server
+    assert httpx.get(f"{url}/health").status_code == 200
+    process.terminate()
+    assert process.wait(timeout=20) == 0
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{url}/health")
+
+
+def test_terminated_it_finishes_what_it_took(started_server: tuple[subprocess.Popen[str], str]) -> None:
+    process, url = started_server
+    where = urlsplit(url)
+    body = b'{"inputs": "a great film"}'
+    with socket.create_connection((where.hostname, where.port), timeout=15) as connection:
+        head = f"POST /predict HTTP/1.1\r\nHost: {where.netloc}\r\nContent-Length: {len(body)}\r\n\r\n"
+        connection.sendall(head.encode() + body[:5])
+        time.sleep(0.3)  # the request is in the handler now, waiting for the rest of its body
+        process.terminate()
+        time.sleep(0.3)
+        connection.sendall(body[5:])
+        assert b" 200 " in connection.recv(4000)
+    assert process.wait(timeout=20) == 0
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com"])
+def test_hosts_that_others_reach_need_a_word(bundle_folder: Path, host: str) -> None:
+    with pytest.raises(UserError, match="can be reached from other machines"):
+        serve_bundle(bundle_folder, host)
+
+
+def test_command_line_mistakes_are_one_message_and_exit_code_2(tmp_path: Path, bundle_folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        for arguments, message in [
+            ([str(tmp_path)], "is not a bundle"),
+            ([str(bundle_folder), "--host", "0.0.0.0"], "other machines"),
+            ([str(bundle_folder), "--port", port], "cannot listen"),
+            ([str(bundle_folder), "--port", "70000"], "cannot listen"),
+            ([str(bundle_folder), "--port", "0", "--threads", "0"], "0 threads"),
+        ]:
+            done = subprocess.run(
+                [sys.executable, "-m", "serve", *arguments],
+                capture_output=True,
+                text=True,
+                cwd=ROOT,
+                check=False,
+            )
+            assert done.returncode == 2, done.stderr
+            assert message in done.stderr
+            assert "Traceback" not in done.stderr
