@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from app.comparison import difference
 from app.evaluation import Row
 from app.stored_teacher import StoredTeacher
+from serve.encoding import MAX_CHARACTERS
 from serve.predictor import Predictor
 
 _ROWS = 300
@@ -28,7 +29,8 @@ class Examples:
 
 def choose(rows: Sequence[Row], student: Predictor) -> Examples:
     """Let the student answer some hundred rows, for a few seconds at most, and sort out the telling ones."""
-    usable = [row for row in rows[:_ROWS] if row.text.strip()]
+    # A text over the runtime's ceiling would be refused, and with it its whole batch.
+    usable = [row for row in rows[:_ROWS] if row.text.strip() and len(row.text) <= MAX_CHARACTERS]
     teacher = StoredTeacher(usable)
     apart: list[tuple[float, str]] = []
     together: dict[str, list[str]] = {}

@@ -1,9 +1,9 @@
 """Turn a transformer and a data set into a small, fast, proven ONNX model.
 
-    import compress
+import compress
 
-    report = compress.run("recipes/sst2.yaml", out="runs/sst2")
-    print(report.verdict, report.fidelity.retention)
+report = compress.run("recipes/sst2.yaml", out="runs/sst2")
+print(report.verdict, report.fidelity.retention)
 """
 
 from collections.abc import Mapping, Sequence

@@ -60,7 +60,11 @@ def evaluation_lines(rows: Rows, teacher_probabilities: NDArray[np.float64], lab
         label = None if rows.labels is None else labels[int(rows.labels[index])]
         teacher = {
             "label": labels[int(probabilities.argmax())],
-            "probabilities": {name: round(float(value), 6) for name, value in zip(labels, probabilities, strict=True)},
+            "probabilities": {
+                name: round(float(value), 6) for name, value in zip(labels, probabilities, strict=True)
+            },
         }
-        lines.append(json.dumps({"id": index, "text": text, "label": label, "teacher": teacher}, ensure_ascii=False))
+        lines.append(
+            json.dumps({"id": index, "text": text, "label": label, "teacher": teacher}, ensure_ascii=False)
+        )
     return "\n".join(lines) + "\n"

@@ -37,7 +37,9 @@ def run(
     data: DataOption = None,
     teacher: TeacherOption = None,
     out: Annotated[Path | None, typer.Option(help="The run's folder; runs/<recipe> by default.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, print the plan, train nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, print the plan, train nothing.")
+    ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Do everything again.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print the report as JSON on stdout.")] = False,
 ) -> None:
@@ -80,7 +82,9 @@ def init(
         from compress.terminal import Terminal
 
         starting_recipe(data, teacher, out, Terminal())
-        typer.echo(f"{out}\n\nNext:\n  {me()} run {shlex.quote(str(out))} --dry-run\n  {me()} run {shlex.quote(str(out))}")
+        typer.echo(
+            f"{out}\n\nNext:\n  {me()} run {shlex.quote(str(out))} --dry-run\n  {me()} run {shlex.quote(str(out))}"
+        )
 
 
 @app.command()
@@ -92,13 +96,14 @@ def predict(
 ) -> None:
     """Answer every row of a csv file."""
     with _stack("predict", None):
+        from rich.console import Console
         from rich.progress import Progress
 
         import serve
         from serve.csv_file import predict_csv
 
         model = serve.load(bundle)
-        with Progress(console=_stderr(), transient=True) as progress:
+        with Progress(console=Console(stderr=True), transient=True) as progress:
             task = progress.add_task("answers", total=None)
             rows = predict_csv(
                 model,
@@ -116,7 +121,9 @@ def serve_command(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8080,
     threads: Annotated[int | None, typer.Option(help="Threads of one inference; all by default.")] = None,
-    insecure: Annotated[bool, typer.Option("--insecure", help="Listen beyond this machine without a key.")] = False,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Listen beyond this machine without a key.")
+    ] = False,
 ) -> None:
     """Answer HTTP requests from a bundle."""
     with _stack("serve", None):
@@ -217,12 +224,6 @@ def _show_result(report: object, *, as_json: bool) -> None:
 def _say_where(url: str) -> None:
     example = """-H 'Content-Type: application/json' -d '{"inputs": "some text"}'"""
     typer.echo(f"Answering at {url}\n  curl {url}/predict {example}\n  API: {url}/docs   stop: Ctrl-C")
-
-
-def _stderr():  # type: ignore[no-untyped-def]  # rich is imported where it is used
-    from rich.console import Console
-
-    return Console(stderr=True)
 
 
 def _complain(message: str) -> None:

@@ -22,7 +22,9 @@ PARITY = "parity.json"
 PROOF_TEXTS = 64
 
 
-def export_stage(workshop: Workshop, name: str, made_from: Stage, trained: Trained, proof_rows: Rows) -> tuple[OnnxModel, ParityFinding, Stage]:
+def export_stage(
+    workshop: Workshop, name: str, made_from: Stage, trained: Trained, proof_rows: Rows
+) -> tuple[OnnxModel, ParityFinding, Stage]:
     """The float ONNX file of a trained model."""
 
     def work(folder: Path) -> Mapping[str, object]:
@@ -36,7 +38,12 @@ def export_stage(workshop: Workshop, name: str, made_from: Stage, trained: Train
 
 
 def quantize_stage(
-    workshop: Workshop, options: Quantize, made_from: Stage, model: OnnxModel, trained: Trained, proof_rows: Rows
+    workshop: Workshop,
+    options: Quantize,
+    made_from: Stage,
+    model: OnnxModel,
+    trained: Trained,
+    proof_rows: Rows,
 ) -> tuple[OnnxModel, ParityFinding] | None:
     """The int8 file, or None where the recipe keeps the float one."""
     if options.method == "none":

@@ -59,7 +59,9 @@ def run_recipe(config: RunConfig, place: Place, progress: Progress) -> Report:
     splits, proof_rows = prepared.splits, prepared.splits.validation
 
     teacher_stage, teacher = _teacher(workshop, config, prepared)
-    logits_stage = _teacher_logits(workshop, teacher_stage, teacher, splits, distils=config.student is not None)
+    logits_stage = _teacher_logits(
+        workshop, teacher_stage, teacher, splits, distils=config.student is not None
+    )
     shipped_stage, student = _student(workshop, config, prepared, teacher_stage, teacher, logits_stage)
 
     teacher_onnx, teacher_parity, exported = export_stage(
@@ -67,7 +69,9 @@ def run_recipe(config: RunConfig, place: Place, progress: Progress) -> Report:
     )
     float_model, findings = teacher_onnx, [teacher_parity]
     if student is not None:
-        float_model, parity, exported = export_stage(workshop, "student-onnx", shipped_stage, student, proof_rows)
+        float_model, parity, exported = export_stage(
+            workshop, "student-onnx", shipped_stage, student, proof_rows
+        )
         findings.append(parity)
     small = quantize_stage(workshop, config.quantize, exported, float_model, student or teacher, proof_rows)
     quantized = small[0] if small else None
@@ -144,7 +148,9 @@ def _teacher_logits(
         compute_teacher_logits(teacher, rows, workshop.compute.device, folder, workshop.progress)
         return {}
 
-    stage = workshop.do("teacher-logits", {"teacher": teacher_stage.digest, "data": splits.digest(), "of": sorted(rows)}, work)
+    stage = workshop.do(
+        "teacher-logits", {"teacher": teacher_stage.digest, "data": splits.digest(), "of": sorted(rows)}, work
+    )
     if splits.is_labelled:
         logits = read_teacher_logits(stage.folder, "validation")
         accuracy = check_teacher(teacher, logits, splits.validation)
@@ -168,7 +174,9 @@ def _student(
     selection_logits = read_teacher_logits(logits_stage.folder, "validation")
 
     def cut(folder: Path) -> Mapping[str, object]:
-        save_trained(shrink(teacher.model, layers), teacher.tokenizer, teacher.labels, teacher.max_length, folder)
+        save_trained(
+            shrink(teacher.model, layers), teacher.tokenizer, teacher.labels, teacher.max_length, folder
+        )
         return {"layers": layers}
 
     stage = workshop.do("student-start", {"teacher": teacher_stage.digest, "layers": layers}, cut)
@@ -202,7 +210,12 @@ def _measure(
 ) -> tuple[Stage, Stage]:
     """Every contestant's answers on the reported rows, and its latency on texts drawn from them."""
     files = {one.key: sha256(one.file or one.trained.folder / "model.safetensors") for one in contestants}
-    inputs = {"files": files, "rows": rows.digest(), "machine": machine().model_dump(), "versions": versions()}
+    inputs = {
+        "files": files,
+        "rows": rows.digest(),
+        "machine": machine().model_dump(),
+        "versions": versions(),
+    }
 
     def answer(folder: Path) -> Mapping[str, object]:
         record_answers(predictors(contestants), rows.texts, labels, folder, workshop.progress)

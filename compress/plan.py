@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 from rich.table import Table
+from torch import nn
 from transformers import PreTrainedModel
 
 from compress.models.open import load_classifier
@@ -54,7 +55,9 @@ def make_plan(config: RunConfig, progress: Progress) -> Plan:
         config = resolve_builtin(config, Path(scratch))
         prepared = prepare(config)
         progress.say("timing a few steps ...")
-        teacher = load_classifier(prepared.opened, prepared.alignment.names, new_head=prepared.alignment.new_head)
+        teacher = load_classifier(
+            prepared.opened, prepared.alignment.names, new_head=prepared.alignment.new_head
+        )
     student = shrink(teacher, list(prepared.student_layers)) if prepared.student_layers else None
     shipped = student or teacher
     sizes = {"teacher": _parameters(teacher) * 4 / 1e6, "ONNX float": _parameters(shipped) * 4 / 1e6}
@@ -78,16 +81,26 @@ def make_plan(config: RunConfig, progress: Progress) -> Plan:
     )
 
 
-def print_plan(recipe: object, overrides: Sequence[str], out: Path | None, progress: Progress, *, as_json: bool) -> None:
+def print_plan(
+    recipe: object, overrides: Sequence[str], out: Path | None, progress: Progress, *, as_json: bool
+) -> None:
     """Print the plan of a recipe for people, or as JSON."""
     config, name, _ = resolve(recipe, overrides)  # type: ignore[arg-type]  # str, Path or None
     plan = make_plan(config, progress)
     if as_json:
         print(json.dumps(asdict(plan), indent=2))  # noqa: T201 - the result
         return
-    table = Table(title=f"Plan of {name}, nothing trained", show_header=False, box=None, title_justify="left", padding=(0, 2, 0, 0))
+    table = Table(
+        title=f"Plan of {name}, nothing trained",
+        show_header=False,
+        box=None,
+        title_justify="left",
+        padding=(0, 2, 0, 0),
+    )
     table.add_row("rows", ", ".join(f"{split} {count:,}" for split, count in plan.rows.items()))
-    table.add_row("labels", f"{len(plan.labels)}: {', '.join(plan.labels[:8])}{', ...' if len(plan.labels) > 8 else ''}")
+    table.add_row(
+        "labels", f"{len(plan.labels)}: {', '.join(plan.labels[:8])}{', ...' if len(plan.labels) > 8 else ''}"
+    )
     table.add_row("max_length", f"{plan.max_length} tokens (mean {plan.mean_length:.0f})")
     for low, high, count in plan.length_histogram:
         share = count / max(1, sum(texts for _, _, texts in plan.length_histogram))
@@ -116,22 +129,28 @@ def _expected_seconds(
     device = prepared.compute.device
     seconds: dict[str, float] = {}
     if options := config.teacher.train:
-        step = _step_seconds(teacher, options.batch_size, tokens, device, bf16=prepared.compute.bf16, backward=True)
+        step = _step_seconds(
+            teacher, options.batch_size, tokens, device, bf16=prepared.compute.bf16, backward=True
+        )
         seconds["teacher, fine-tuning"] = step * training_steps(options, rows)
     if student is not None:
         step = _step_seconds(teacher, 32, tokens, device, bf16=False, backward=False)
         seconds["teacher's answers"] = step * (rows + len(prepared.splits.validation)) / 32
         for number, method in enumerate(config.distill, start=1):
-            step = _step_seconds(student, method.batch_size, tokens, device, bf16=prepared.compute.bf16, backward=True)
+            step = _step_seconds(
+                student, method.batch_size, tokens, device, bf16=prepared.compute.bf16, backward=True
+            )
             seconds[f"student, {number} {method.method}"] = step * training_steps(method, rows)
     seconds["export, proof, answers"] = FIXED_SECONDS
     seconds["latency"] = 2 * config.benchmark.seconds
     return {stage: round(value, 1) for stage, value in seconds.items()}
 
 
-def _step_seconds(model: PreTrainedModel, batch: int, tokens: int, device: str, *, bf16: bool, backward: bool) -> float:
+def _step_seconds(
+    model: PreTrainedModel, batch: int, tokens: int, device: str, *, bf16: bool, backward: bool
+) -> float:
     """Median seconds of one step on a batch of this shape, the optimiser's share included."""
-    model.to(device).train(backward)
+    nn.Module.to(model, device).train(backward)
     ids = torch.randint(0, model.config.vocab_size, (batch, tokens), device=device)
     times = []
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.0) if backward else None

@@ -43,7 +43,9 @@ def prepare(config: RunConfig) -> Prepared:
     )
     notes = list(splits.notes)
     if cut := lengths.share_over(max_length):
-        notes.append(f"{cut:.2%} of the training texts are longer than {max_length} tokens and lose their end")
+        notes.append(
+            f"{cut:.2%} of the training texts are longer than {max_length} tokens and lose their end"
+        )
     return Prepared(
         alignment.apply(splits),
         opened,

@@ -1,7 +1,7 @@
 """What a stage tells of its progress, without knowing who looks."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 Advance = Callable[[int], None]
@@ -14,17 +14,9 @@ class Progress(Protocol):
         """One line for people."""
         ...
 
-    def bar(self, title: str, total: int) -> "ProgressBar":
-        """A bar with the time that is left."""
+    def bar(self, title: str, total: int) -> AbstractContextManager[Advance]:
+        """A bar with the time that is left; gives the function to move it with."""
         ...
-
-
-class ProgressBar(Protocol):
-    """A context manager that gives the function to move the bar with."""
-
-    def __enter__(self) -> Advance: ...
-
-    def __exit__(self, *exception: object) -> bool | None: ...
 
 
 class Silent:

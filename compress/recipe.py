@@ -119,7 +119,7 @@ class RunConfig(Options):
     data: DataOptions
     teacher: TeacherOptions
     student: StudentOptions | None = None  # left out: the teacher itself is exported and judged
-    distill: list[Distill] = []
+    distill: list[Distill] = Field(default_factory=list)
     quantize: Quantize = Dynamic()
     metric: Literal["accuracy", "macro_f1", "matthews"] = "accuracy"
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -127,7 +127,7 @@ class RunConfig(Options):
     gates: Gates = Gates()
     benchmark: BenchmarkOptions = BenchmarkOptions()
     bundle: BundleOptions = BundleOptions()
-    report_to: list[str] = []  # tensorboard, wandb, ...: what transformers.Trainer knows
+    report_to: list[str] = Field(default_factory=list)  # tensorboard, wandb, ...: what transformers.Trainer knows
 
     @field_validator("task")
     @classmethod
@@ -135,13 +135,17 @@ class RunConfig(Options):
         if task in PLANNED:
             raise ValueError(f"the task {task} is not built yet; built: {', '.join(BUILT)}")
         if task not in BUILT:
-            raise ValueError(f"no such task: {task}; built: {', '.join(BUILT)}; planned: {', '.join(PLANNED)}")
+            raise ValueError(
+                f"no such task: {task}; built: {', '.join(BUILT)}; planned: {', '.join(PLANNED)}"
+            )
         return task
 
     @model_validator(mode="after")
     def _student_and_stages(self) -> Self:
         if self.student is None and self.distill:
-            raise ValueError("distill: is given, but there is no student: to distil into; add student: {layers: 3}")
+            raise ValueError(
+                "distill: is given, but there is no student: to distil into; add student: {layers: 3}"
+            )
         if self.student is not None and not self.distill:
             raise ValueError(
                 "student: is given without distill:; add distill: [{method: logits}], or take student: out"

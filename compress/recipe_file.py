@@ -25,12 +25,16 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
         raise UserError(
             f"no recipe at {path}",
             "a YAML file",
-            f"did you mean {path.parent / near[0]}?" if near else "`compress init` writes one from your data and model",
+            f"did you mean {path.parent / near[0]}?"
+            if near
+            else "`compress init` writes one from your data and model",
         )
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text ({error})", "a YAML file in UTF-8", "save it as UTF-8") from None
+        raise UserError(
+            f"{path} is not UTF-8 text ({error})", "a YAML file in UTF-8", "save it as UTF-8"
+        ) from None
     try:
         values = yaml.safe_load(text)
         lines = _line_numbers(text)
@@ -150,7 +154,9 @@ def _fault(details: ErrorDetails, lines: Mapping[Place, int]) -> str:
         context = details["ctx"]
         tags = [tag.strip(" '") for tag in context["expected_tags"].split(",")]
         near = difflib.get_close_matches(context["tag"], tags, n=1)
-        message = f"no such {context['discriminator'].strip(chr(39))}: {context['tag']}; built: {', '.join(tags)}"
+        message = (
+            f"no such {context['discriminator'].strip(chr(39))}: {context['tag']}; built: {', '.join(tags)}"
+        )
         message += f"; did you mean {near[0]}?" if near else ""
     elif not isinstance(found, dict | list) and details["type"] != "value_error":
         message += f" (found {found!r})"
@@ -170,7 +176,10 @@ def _yaml_place(place: Place, lines: Mapping[Place, int]) -> Place:
 
 def _spoken(place: Place) -> str:
     # Pydantic adds the names of union members ("int", "list[...]"), which nobody wrote.
-    return ".".join(str(part) for part in place if not str(part).startswith(("list[", "dict[", "literal["))) or "recipe"
+    return (
+        ".".join(str(part) for part in place if not str(part).startswith(("list[", "dict[", "literal[")))
+        or "recipe"
+    )
 
 
 def _fields_at(place: Place) -> list[str]:

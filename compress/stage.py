@@ -6,7 +6,6 @@ lies in its folder (a training's checkpoints) is gone on from. A changed input i
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -90,4 +89,4 @@ def write_text(path: Path, text: str) -> None:
     """Write a text under a temporary name, then rename."""
     temporary = path.with_name(path.name + ".part")
     temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    temporary.replace(path)

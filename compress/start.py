@@ -10,7 +10,10 @@ from compress.progress import Progress, Silent
 from compress.recipe import RunConfig
 from compress.recipe_file import check_recipe, read_recipe
 
-RECIPES = ("recipes", "../recipes")  # beside this file in an installed wheel, beside the package in a checkout
+RECIPES = (
+    "recipes",
+    "../recipes",
+)  # beside this file in an installed wheel, beside the package in a checkout
 
 
 def start(

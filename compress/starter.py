@@ -89,4 +89,8 @@ def _student_lines(opened: Opened) -> str:
 def _quoted(text: str) -> str:
     import json
 
-    return text if text.replace("_", "").isalnum() and not text.isdigit() else json.dumps(text, ensure_ascii=False)
+    return (
+        text
+        if text.replace("_", "").isalnum() and not text.isdigit()
+        else json.dumps(text, ensure_ascii=False)
+    )

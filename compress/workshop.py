@@ -24,7 +24,9 @@ class Workshop:
     report_to: tuple[str, ...]
     seconds: dict[str, float] = field(default_factory=dict)  # by stage, of the run in which it was done
 
-    def do(self, name: str, inputs: Mapping[str, object], work: Callable[[Path], Mapping[str, object]]) -> Stage:
+    def do(
+        self, name: str, inputs: Mapping[str, object], work: Callable[[Path], Mapping[str, object]]
+    ) -> Stage:
         """The stage for these inputs, made now or found complete; notes the seconds that it took."""
 
         def timed(folder: Path) -> Mapping[str, object]:
@@ -45,7 +47,9 @@ class Workshop:
             title=title,
             seed=self.seed,
             compute=self.compute,
-            metric=lambda gold, predicted: score(self.metric, gold, predicted, int(max(gold.max(), predicted.max())) + 1),
+            metric=lambda gold, predicted: score(
+                self.metric, gold, predicted, int(max(gold.max(), predicted.max())) + 1
+            ),
             metric_name=self.metric,
             report_to=self.report_to,
             progress=self.progress,

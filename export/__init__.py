@@ -1,1 +1,1 @@
-""
+"""A trained model becomes ONNX: exported, proven against PyTorch, quantised, packed."""

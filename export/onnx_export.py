@@ -6,7 +6,6 @@ At opset 23 attention is a single operator, which ONNX Runtime runs as fast as i
 import contextlib
 import io
 import logging
-import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,7 +45,8 @@ def to_onnx(model: PreTrainedModel, input_names: Sequence[str], path: Path) -> O
     `input_names` are the tokenizer's outputs that the model reads; the graph's inputs bear these names.
     Raises `ProofError` when the file is not what was asked for.
     """
-    wrapper = _LogitsOnly(model.to("cpu", torch.float32), input_names).eval()
+    model.float().cpu()
+    wrapper = _LogitsOnly(model, input_names).eval()
     example = torch.ones(2, 8, dtype=torch.int64)
     axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("sequence")}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,7 +66,7 @@ def to_onnx(model: PreTrainedModel, input_names: Sequence[str], path: Path) -> O
             verbose=False,
         )
     check_graph(onnx.load(str(temporary), load_external_data=False), model, input_names)
-    os.replace(temporary, path)
+    temporary.replace(path)
     return OnnxModel(path, "fp32", OPSET)
 
 
@@ -80,7 +80,9 @@ def check_graph(graph: onnx.ModelProto, model: PreTrainedModel, input_names: Seq
         raise ProofError(f"the graph's inputs are {found}, and the model reads {list(input_names)}")
     for value in graph.graph.input:
         if any(not dimension.dim_param for dimension in value.type.tensor_type.shape.dim):
-            raise ProofError(f"the graph's input {value.name} has a fixed axis: batch and length must be dynamic")
+            raise ProofError(
+                f"the graph's input {value.name} has a fixed axis: batch and length must be dynamic"
+            )
     if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in graph.graph.initializer):
         raise ProofError("the weights lie outside the ONNX file; a bundle holds single files")
     check_attention(graph, model.config)

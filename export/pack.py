@@ -1,6 +1,5 @@
 """Packing a bundle: written under a temporary name, its manifest last, then put in place in one step."""
 
-import os
 import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -90,6 +89,6 @@ def _put_in_place(work: Path, target: Path) -> None:
     old = target.with_name(f".{target.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if target.exists():
-        os.replace(target, old)
-    os.replace(work, target)
+        target.replace(old)
+    work.replace(target)
     shutil.rmtree(old, ignore_errors=True)

@@ -49,7 +49,8 @@ def open_session(
     """The session of an ONNX file whose output has shape (texts, `labels`).
 
     `output` is "logits" by default, or the only output whatever its name; `threads` are as many as this
-    process may use. Raises `BundleError` when the file refers to other files or is not such a model.
+    process may use. Raises `BundleError` when the file refers to other files or is not such a model, and
+    `UserError` for less than one thread.
     """
     if threads is None:
         threads = available_threads()
@@ -91,7 +92,7 @@ def _output(opened: ort.InferenceSession, model_path: Path, labels: int, wanted:
     # A dynamic axis carries a name instead of a number; then the first answer is what tells.
     if name not in shapes or len(shapes[name]) != 2 or (isinstance(width, int) and width != labels):
         raise BundleError(
-            f"{model_path} has the outputs { ({key: list(shape) for key, shape in shapes.items()}) }",
+            f"{model_path} has the outputs {', '.join(f'{key} {shape}' for key, shape in shapes.items())}",
             f"an output {name!r} of shape (texts, {labels}), one column per label",
             "export the classification model with its head, and give all of its labels",
         )

@@ -12,7 +12,11 @@ def check_labels(splits: dict[str, Rows], names: tuple[str, ...] | None, *, decl
     `declared` says that the recipe lists the labels itself, so that a test split without one of them is
     accepted (with a warning): nothing can be learned about a label that train lacks, so that is never.
     """
-    present = {split: set(np.unique(rows.labels).tolist()) for split, rows in splits.items() if rows.labels is not None}
+    present = {
+        split: set(np.unique(rows.labels).tolist())
+        for split, rows in splits.items()
+        if rows.labels is not None
+    }
     train = present["train"]
     if len(train) < 2:
         only = _name(next(iter(train)), names)

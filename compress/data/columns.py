@@ -22,7 +22,9 @@ class ColumnNames:
     label: str | None
 
 
-def find_columns(data: datasets.Dataset, text: str | None, label: str | None, *, no_label: bool) -> ColumnNames:
+def find_columns(
+    data: datasets.Dataset, text: str | None, label: str | None, *, no_label: bool
+) -> ColumnNames:
     """The named columns, or those that the usual names and types point to."""
     names = list(data.column_names)
     if text is None:

@@ -57,7 +57,9 @@ def gather_labels(
         return LabelSet(names, len(names))
     if names is not None:
         return LabelSet(names, len(names))
-    return LabelSet(None, int(max(labels.max() for labels in raw.values() if not isinstance(labels, list))) + 1)
+    return LabelSet(
+        None, int(max(labels.max() for labels in raw.values() if not isinstance(labels, list))) + 1
+    )
 
 
 def is_generic(names: Sequence[str]) -> bool:

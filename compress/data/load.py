@@ -52,7 +52,9 @@ def load_splits(options: DataOptions, seed: int) -> Splits:
     }
     splits = _complete(rows, seed, notes)
     if options.max_train_rows is not None and options.max_train_rows < len(splits["train"]):
-        notes.append(f"train: a stratified sample of {options.max_train_rows:,} of {len(splits['train']):,} rows")
+        notes.append(
+            f"train: a stratified sample of {options.max_train_rows:,} of {len(splits['train']):,} rows"
+        )
         splits["train"] = sample(splits["train"], options.max_train_rows, seed)
     if label_set:
         notes += check_labels(splits, label_set.names, declared=options.labels is not None)
@@ -78,7 +80,9 @@ def _parts(raw: Mapping[str, datasets.Dataset], wanted: SplitNames) -> dict[str,
             raise DataError(
                 f"data.splits.{part} is {name!r}, and the data has the splits {', '.join(raw)}",
                 "the name of one of them",
-                f"did you mean {near[0]!r}?" if near else "leave data.splits out to have splits found or made",
+                f"did you mean {near[0]!r}?"
+                if near
+                else "leave data.splits out to have splits found or made",
             )
         name = name or next((alias for alias in aliases if alias in raw), None)
         if name is not None:
@@ -107,7 +111,9 @@ def _labels(
 ) -> dict[str, RawLabels]:
     """The labels by part; a split whose labels are all -1 counts as unlabelled and is left out."""
     if columns.label is None:
-        notes.append("the data has no labels: distilled from the teacher alone and judged by agreement with it")
+        notes.append(
+            "the data has no labels: distilled from the teacher alone and judged by agreement with it"
+        )
         return {}
     labels: dict[str, RawLabels] = {}
     for part, name in names.items():
@@ -136,11 +142,17 @@ def _complete(rows: dict[str, Rows], seed: int, notes: list[str]) -> dict[str, R
     if "test" not in rows:
         count = min(round(len(rows["train"]) * TEST_SHARE), TEST_ROWS_AT_MOST)
         rows["train"], rows["test"] = cut(rows["train"], count, seed)
-        notes.append(f"no test split: {len(rows['test']):,} rows set apart from train, stratified, seed {seed}")
+        notes.append(
+            f"no test split: {len(rows['test']):,} rows set apart from train, stratified, seed {seed}"
+        )
     if "validation" in rows:
-        notes.append(f"checkpoints are selected on the data's own {len(rows['validation']):,} validation rows")
+        notes.append(
+            f"checkpoints are selected on the data's own {len(rows['validation']):,} validation rows"
+        )
     else:
         count = min(round(len(rows["train"]) * SELECTION_SHARE), SELECTION_ROWS_AT_MOST)
         rows["train"], rows["validation"] = cut(rows["train"], count, seed)
-        notes.append(f"checkpoints are selected on {len(rows['validation']):,} rows carved from train, seed {seed}")
+        notes.append(
+            f"checkpoints are selected on {len(rows['validation']):,} rows carved from train, seed {seed}"
+        )
     return rows

@@ -39,26 +39,38 @@ def read_label_names(path: str) -> tuple[str, ...] | None:
         return None
     names = json.loads(file.read_text(encoding="utf-8"))
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise DataError(f"{file} is not a list of names", 'label names in the order of their ids: ["no", "yes"]', "mend it")
+        raise DataError(
+            f"{file} is not a list of names",
+            'label names in the order of their ids: ["no", "yes"]',
+            "mend it",
+        )
     return tuple(names)
 
 
 def _nearest(path: Path) -> str:
     beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
     near = difflib.get_close_matches(path.name, beside, n=1)
-    return f"did you mean {path.parent / near[0]}?" if near else "check data.path; it is read from the current folder"
+    return (
+        f"did you mean {path.parent / near[0]}?"
+        if near
+        else "check data.path; it is read from the current folder"
+    )
 
 
 def _files_by_split(source: Path) -> dict[str, list[Path]]:
     if source.is_file():
         if source.suffix not in FORMATS:
-            raise DataError(f"{source} ends in {source.suffix or 'nothing'}", f"a {_KNOWN} file", "convert it")
+            raise DataError(
+                f"{source} ends in {source.suffix or 'nothing'}", f"a {_KNOWN} file", "convert it"
+            )
         return {"train": [source]}
     found = sorted(file for file in source.iterdir() if file.suffix in FORMATS and file.name != "labels.json")
     if not found:
         found = sorted(file for file in source.glob("*/*") if file.suffix in FORMATS)
     if not found:
-        raise DataError(f"the folder {source} holds no data file", f"{_KNOWN} files", "put train.csv into it, say")
+        raise DataError(
+            f"the folder {source} holds no data file", f"{_KNOWN} files", "put train.csv into it, say"
+        )
     splits: dict[str, list[Path]] = {}
     for file in found:
         # train-00000-of-00002.parquet is the Hub's name of one piece of a split
@@ -69,7 +81,9 @@ def _files_by_split(source: Path) -> dict[str, list[Path]]:
 def _read_files(files: list[Path]) -> datasets.Dataset:
     kinds = {FORMATS[file.suffix] for file in files}
     if len(kinds) > 1:
-        raise DataError(f"{files[0].parent} holds one split in several formats", "one format for each split", "keep one")
+        raise DataError(
+            f"{files[0].parent} holds one split in several formats", "one format for each split", "keep one"
+        )
     for file in files:
         if file.stat().st_size == 0:
             raise DataError(f"{file} is empty", "a header and rows", "check how it was written")

@@ -13,7 +13,9 @@ from compress.progress import Progress
 FILE = "logits.npz"
 
 
-def compute_teacher_logits(teacher: Trained, splits: dict[str, Rows], device: str, folder: Path, progress: Progress) -> None:
+def compute_teacher_logits(
+    teacher: Trained, splits: dict[str, Rows], device: str, folder: Path, progress: Progress
+) -> None:
     """Write float32 logits of shape (rows, labels) for each split; texts are batched by length."""
     predictor = TorchPredictor(teacher, device=device)
     arrays = {}

@@ -36,7 +36,8 @@ class Lengths:
         width = max(4, -(-self.longest // 32) * 4)
         edges = range(1, self.longest + 1, width)
         return [
-            (low, low + width - 1, int(((self.counts >= low) & (self.counts < low + width)).sum())) for low in edges
+            (low, low + width - 1, int(((self.counts >= low) & (self.counts < low + width)).sum()))
+            for low in edges
         ]
 
 

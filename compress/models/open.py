@@ -21,7 +21,12 @@ from compress.errors import ModelError, UserError
 from compress.models.tokenizer import load_tokenizer
 from compress.recipe import TeacherOptions
 
-WEIGHT_FILES = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+WEIGHT_FILES = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,8 @@ class Opened:
     @property
     def label_names(self) -> tuple[str, ...]:
         """Label names in the order of the model's outputs."""
-        return tuple(str(self.config.id2label[index]) for index in range(self.config.num_labels))
+        names: dict[int, str] = {int(index): str(name) for index, name in (self.config.id2label or {}).items()}
+        return tuple(names[index] for index in sorted(names))
 
 
 def open_model(options: TeacherOptions) -> Opened:
@@ -80,7 +86,7 @@ def load_classifier(opened: Opened, labels: tuple[str, ...], *, new_head: bool) 
     level = transformers_log.level
     transformers_log.setLevel(logging.ERROR)  # the report of missing head weights is what was asked for
     try:
-        model = AutoModelForSequenceClassification.from_pretrained(
+        model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
             opened.source,
             revision=opened.options.revision or "main",
             trust_remote_code=opened.options.trust_remote_code,
@@ -105,7 +111,9 @@ def _locate(name: str) -> tuple[str, bool]:
                 logging.getLogger(__name__).info("using the cached copy of %s: %s", name, error)
                 return name, True
             return name, False
-        require_hub("model", name, "teacher.model: FOLDER with config.json, model.safetensors, tokenizer.json")
+        require_hub(
+            "model", name, "teacher.model: FOLDER with config.json, model.safetensors, tokenizer.json"
+        )
         return name, False
     folder = Path(name).expanduser()
     if not folder.is_dir():
@@ -114,7 +122,9 @@ def _locate(name: str) -> tuple[str, bool]:
         raise ModelError(
             f"no model folder at {name}",
             "a folder with config.json and model.safetensors, or the id of a Hub model",
-            f"did you mean {folder.parent / near[0]}?" if near else "check teacher.model; it is read from the current folder",
+            f"did you mean {folder.parent / near[0]}?"
+            if near
+            else "check teacher.model; it is read from the current folder",
         )
     if not (folder / "config.json").is_file():
         raise ModelError(

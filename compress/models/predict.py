@@ -1,17 +1,18 @@
 """A PyTorch classifier behind the verb that everything which answers has."""
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from tokenizers import Encoding
+from torch import nn
 from transformers import PreTrainedModel
 
 from compress.models.trained import Trained
 from serve.bundle import GraphInput
-from serve.encoding import pad, pad_id, tokenize
+from serve.encoding import Integers, pad, pad_id, tokenize
 from serve.tasks import Answer
 from serve.tasks.text_classification import answers
 
@@ -25,7 +26,9 @@ def input_names(model: PreTrainedModel) -> tuple[str, ...]:
     """The tokenizer's outputs that this model reads, by the names of its `forward`."""
     taken = inspect.signature(model.forward).parameters
     has_types = getattr(model.config, "type_vocab_size", 0) > 1
-    return tuple(name for name in TOKENIZER_OUTPUTS if name in taken and (name != "token_type_ids" or has_types))
+    return tuple(
+        name for name in TOKENIZER_OUTPUTS if name in taken and (name != "token_type_ids" or has_types)
+    )
 
 
 class TorchPredictor:
@@ -35,7 +38,8 @@ class TorchPredictor:
         self.labels = trained.labels
         self.threads = threads
         self.device = torch.device(device)
-        self._model = trained.model.to(self.device).eval()
+        self._model: nn.Module = trained.model
+        self._model.to(self.device).eval()
         self._tokenizer = trained.encoder
         self._inputs = tuple(GraphInput(name=name, dtype="int64") for name in input_names(trained.model))
         self._pad_id = pad_id(self._tokenizer, trained.folder / "tokenizer_config.json")
@@ -61,12 +65,14 @@ class TorchPredictor:
         result = np.empty((len(encodings), len(self.labels)), dtype=np.float32)
         for start in range(0, len(order), BATCH):
             rows = order[start : start + BATCH]
-            result[rows] = self.forward(pad([encodings[row] for row in rows], self._inputs, self._pad_id).arrays)
+            result[rows] = self.forward(
+                pad([encodings[row] for row in rows], self._inputs, self._pad_id).arrays
+            )
             if advance is not None:
                 advance(len(rows))
         return result
 
-    def forward(self, arrays: dict[str, NDArray[np.int64]] | dict[str, "NDArray[np.int32]"]) -> NDArray[np.float32]:
+    def forward(self, arrays: Mapping[str, Integers]) -> NDArray[np.float32]:
         """Logits of shape (batch, labels) for token arrays of shape (batch, tokens)."""
         with torch.inference_mode():
             tensors = {name: torch.from_numpy(values).to(self.device) for name, values in arrays.items()}

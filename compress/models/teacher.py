@@ -47,7 +47,9 @@ class Alignment:
         )
 
 
-def align_teacher(opened: Opened, options: TeacherOptions, splits: Splits, *, named_by_recipe: bool) -> Alignment:
+def align_teacher(
+    opened: Opened, options: TeacherOptions, splits: Splits, *, named_by_recipe: bool
+) -> Alignment:
     """Decide whose labels are which; raises where names do not settle it or nothing was ever trained."""
     if not opened.has_trained_head and options.train is None:
         raise ModelError(
@@ -110,7 +112,11 @@ def source_digest(opened: Opened) -> str:
     if commit:
         return f"{opened.source}@{commit}"
     folder = Path(opened.source)
-    files = sorted(file for file in folder.iterdir() if file.is_file() and file.suffix in {".json", ".safetensors", ".bin", ".txt"})
+    files = sorted(
+        file
+        for file in folder.iterdir()
+        if file.is_file() and file.suffix in {".json", ".safetensors", ".bin", ".txt"}
+    )
     return " ".join(f"{file.name}:{sha256(file)[:16]}" for file in files)
 
 

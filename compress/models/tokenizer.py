@@ -8,7 +8,14 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from compress.errors import ModelError
 
-TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model", "spm.model")
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "spm.model",
+)
 
 # transformers 5 writes this name for a tokenizer of no special class; 4.57 (and so optimum-onnx) refuses it.
 GENERIC_CLASS_OF_5 = "TokenizersBackend"
@@ -16,7 +23,11 @@ GENERIC_CLASS = "PreTrainedTokenizerFast"
 
 
 def load_tokenizer(
-    source: str, *, revision: str | None = None, trust_remote_code: bool = False, local_files_only: bool = False
+    source: str,
+    *,
+    revision: str | None = None,
+    trust_remote_code: bool = False,
+    local_files_only: bool = False,
 ) -> PreTrainedTokenizerFast:
     """The fast tokenizer of a model folder or Hub model.
 

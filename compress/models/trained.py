@@ -49,7 +49,8 @@ def save_trained(
     """Write the model in float32 with its label names, and its tokenizer, as a transformers model folder."""
     model.config.id2label = dict(enumerate(labels))
     model.config.label2id = {label: index for index, label in enumerate(labels)}
-    model.to("cpu", torch.float32).save_pretrained(str(folder))
+    model.float().cpu()
+    model.save_pretrained(str(folder))
     save_tokenizer(tokenizer, folder, max_length)
 
 

@@ -21,9 +21,13 @@ def choose_compute(device: str, precision: str) -> Compute:
     """The device and precision that a recipe asks for, checked against this machine."""
     chosen = _best_device() if device == "auto" else device
     if chosen == "cuda" and not torch.cuda.is_available():
-        raise UserError("device is cuda, and PyTorch sees no CUDA device", "a GPU that PyTorch can use", "set device: cpu")
+        raise UserError(
+            "device is cuda, and PyTorch sees no CUDA device", "a GPU that PyTorch can use", "set device: cpu"
+        )
     if chosen == "mps" and not torch.backends.mps.is_available():
-        raise UserError("device is mps, and PyTorch sees no Metal device", "a Mac with Metal", "set device: cpu")
+        raise UserError(
+            "device is mps, and PyTorch sees no Metal device", "a Mac with Metal", "set device: cpu"
+        )
     capable = _has_bf16(chosen)
     if precision == "bf16" and not capable:
         raise UserError(

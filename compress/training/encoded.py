@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,13 +13,15 @@ from compress.data.rows import Rows
 from compress.models.trained import Trained
 from serve.encoding import pad_id, tokenize
 
-Example = dict[str, object]
+Example = dict[str, Any]  # "input_ids": list[int], "labels": int, "teacher_logits": (labels,)
 
 
 class EncodedRows(Dataset[Example]):
     """Token ids, with the label and the teacher's logits where they are known."""
 
-    def __init__(self, trained: Trained, rows: Rows, teacher_logits: NDArray[np.float32] | None = None) -> None:
+    def __init__(
+        self, trained: Trained, rows: Rows, teacher_logits: NDArray[np.float32] | None = None
+    ) -> None:
         encoder = trained.encoder
         self.input_ids = [encoding.ids for encoding in tokenize(encoder, rows.texts)]
         self.labels = rows.labels
@@ -46,8 +49,7 @@ class PadToLongest:
     def __call__(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
         """`input_ids` and `attention_mask` (batch, tokens), `labels` (batch,), `teacher_logits` (batch, labels)."""
         ids = [example["input_ids"] for example in examples]
-        assert all(isinstance(row, list) for row in ids)
-        lengths = [len(row) for row in ids]  # type: ignore[arg-type]  # asserted above
+        lengths = [len(row) for row in ids]
         input_ids = np.full((len(ids), max(lengths)), self.pad_id, dtype=np.int64)
         attention_mask = np.zeros_like(input_ids)
         for row, (values, length) in enumerate(zip(ids, lengths, strict=True)):
@@ -57,5 +59,6 @@ class PadToLongest:
         if "labels" in examples[0]:
             batch["labels"] = torch.tensor([example["labels"] for example in examples], dtype=torch.long)
         if "teacher_logits" in examples[0]:
-            batch["teacher_logits"] = torch.from_numpy(np.stack([example["teacher_logits"] for example in examples]))  # type: ignore[call-overload]  # arrays by construction
+            logits = np.stack([example["teacher_logits"] for example in examples])
+            batch["teacher_logits"] = torch.from_numpy(logits)
         return batch

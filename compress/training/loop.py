@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 from transformers import EvalPrediction, PreTrainedModel, PrinterCallback, Trainer, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
@@ -94,14 +95,14 @@ def training_steps(options: TrainOptions, rows: int) -> int:
     return max(1, round(options.epochs * per_epoch))
 
 
-class _LossTrainer(Trainer):  # type: ignore[misc]  # transformers ships no types
+class _LossTrainer(Trainer):
     """A Trainer whose loss is a function of the logits and the batch."""
 
     batch_loss: Loss
 
     def compute_loss(
         self,
-        model: PreTrainedModel,
+        model: nn.Module,
         inputs: dict[str, torch.Tensor],
         return_outputs: bool = False,
         num_items_in_batch: object = None,  # noqa: ARG002 - Trainer's signature
@@ -150,7 +151,9 @@ def _arguments(options: TrainOptions, session: Session, rows: int, checkpoints: 
 
 def _scorer(session: Session) -> Callable[[EvalPrediction], dict[str, float]]:
     def score(prediction: EvalPrediction) -> dict[str, float]:
-        logits = prediction.predictions[0] if isinstance(prediction.predictions, tuple) else prediction.predictions
+        logits = (
+            prediction.predictions[0] if isinstance(prediction.predictions, tuple) else prediction.predictions
+        )
         predicted = np.asarray(logits, dtype=np.float32).argmax(axis=-1)
         return {session.metric_name: session.metric(np.asarray(prediction.label_ids), predicted)}
 

@@ -5,7 +5,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from compress.progress import Advance
 
 
-class ProgressCallback(TrainerCallback):  # type: ignore[misc]  # transformers ships no types
+class ProgressCallback(TrainerCallback):
     """Moves a bar by one for each optimiser step, and by all that a resumed training had behind it."""
 
     def __init__(self, advance: Advance) -> None:

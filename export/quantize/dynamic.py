@@ -5,7 +5,6 @@ text by text.
 """
 
 import logging
-import os
 from pathlib import Path
 from typing import Literal
 
@@ -46,5 +45,5 @@ class Dynamic(Options):
             )
         finally:
             root.setLevel(level)
-        os.replace(temporary, path)
+        temporary.replace(path)
         return OnnxModel(path, "int8", model.opset)

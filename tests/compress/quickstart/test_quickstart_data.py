@@ -13,7 +13,7 @@ from compress.quickstart.grammar import INTENTS, PAIRED, SLOTS, UNWANTED, WANTED
 
 Rows = list[tuple[str, str]]
 
-# Measured at seed 13: 0.80. The small teacher reaches 0.95 or more.
+# Measured at seed 13: 0.80. The small teacher reaches about 0.94.
 BAG_OF_WORDS_BOUND = 0.85
 
 
@@ -126,7 +126,9 @@ def test_a_bag_of_words_stays_below_the_bound(train: Rows, test: Rows) -> None:
     seen, unseen = terms.fit_transform([row[0] for row in train]), terms.transform([row[0] for row in test])
     train_labels, test_labels = [row[1] for row in train], [row[1] for row in test]
     scores = [
-        linear.LogisticRegression(C=c, max_iter=1000, tol=1e-3).fit(seen, train_labels).score(unseen, test_labels)
+        linear.LogisticRegression(C=c, max_iter=1000, tol=1e-3)
+        .fit(seen, train_labels)
+        .score(unseen, test_labels)
         for c in (10, 100)  # 1 is always the worst of the three
     ]
     assert 0.6 <= max(scores) <= BAG_OF_WORDS_BOUND
