@@ -1,16 +1,12 @@
 """The bundle's README.md: a model card made from the measurements."""
 
-from compress.judge.report import Report
+from compress.judge.report import ModelRow, Report
 from compress.judge.table import sentence
 
 
 def model_card(name: str, report: Report) -> str:
     """Markdown with the Hub's metadata block on top."""
-    rows = "\n".join(
-        f"| {row.name} | {row.runtime} {row.precision} | {row.score:.4f} [{row.score_ci[0]:.4f}, {row.score_ci[1]:.4f}] "
-        f"| {row.size_mb:.1f} | {row.latency['cpu']['batch_1'].p50_ms:.2f} | {row.latency['cpu']['batch_1'].p95_ms:.2f} |"
-        for row in report.models
-    )
+    rows = "\n".join(map(_line, report.models))
     gates = "\n".join(f"- {gate.status}: {gate.message}" for gate in report.gates) or "- none were asked for"
     notes = "\n".join(f"- {note}" for note in report.notes)
     return f"""---
@@ -30,8 +26,8 @@ tags:
 |---|---|---|---|---|---|
 {rows}
 
-Measured on {report.machine.processor} ({report.machine.cores} cores), {report.fidelity.rows:,} test rows, one text at a
-time, tokenizer included, {report.created}.
+Measured on {report.machine.processor} ({report.machine.cores} cores), {report.fidelity.rows:,} test rows,
+one text at a time, tokenizer included, {report.created}.
 
 Gates:
 
@@ -52,3 +48,12 @@ print(model.predict(["some text"]))
 
 `compress serve FOLDER` answers over HTTP; `compress demo FOLDER` shows the model beside its teacher.
 """
+
+
+def _line(row: ModelRow) -> str:
+    latency = row.latency["cpu"]["batch_1"]
+    low, high = row.score_ci
+    return (
+        f"| {row.name} | {row.runtime} {row.precision} | {row.score:.4f} [{low:.4f}, {high:.4f}] "
+        f"| {row.size_mb:.1f} | {latency.p50_ms:.2f} | {latency.p95_ms:.2f} |"
+    )

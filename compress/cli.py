@@ -27,6 +27,7 @@ SetOption = Annotated[
     list[str], typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the recipe; repeatable.")
 ]
 DataOption = Annotated[str | None, typer.Option(help="Without a recipe: a data file, a folder or a Hub id.")]
+InsecureOption = Annotated[bool, typer.Option("--insecure", help="Listen beyond this machine without a key.")]
 TeacherOption = Annotated[str | None, typer.Option(help="Without a recipe: a model folder or a Hub id.")]
 
 
@@ -121,9 +122,7 @@ def serve_command(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8080,
     threads: Annotated[int | None, typer.Option(help="Threads of one inference; all by default.")] = None,
-    insecure: Annotated[
-        bool, typer.Option("--insecure", help="Listen beyond this machine without a key.")
-    ] = False,
+    insecure: InsecureOption = False,
 ) -> None:
     """Answer HTTP requests from a bundle."""
     with _stack("serve", None):
@@ -135,15 +134,18 @@ def serve_command(
 @app.command()
 def demo(
     bundle: BundleArgument,
-    teacher: Annotated[str | None, typer.Option(help="The teacher's folder, to have it answer live.")] = None,
+    teacher: Annotated[
+        str | None, typer.Option(help="A model folder or another bundle, to answer live as the teacher.")
+    ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 7860,
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 7860,
+    insecure: InsecureOption = False,
 ) -> None:
     """Show the model beside its teacher, in the browser."""
     with _stack("demo", "app"):
-        from compress.demo import show
+        from compress.demo import show_demo
 
-        show(bundle, teacher, host, port)
+        show_demo(bundle, teacher, host=host, port=port, insecure=insecure, ready=_say_page)
 
 
 def main() -> None:
@@ -224,6 +226,10 @@ def _show_result(report: object, *, as_json: bool) -> None:
 def _say_where(url: str) -> None:
     example = """-H 'Content-Type: application/json' -d '{"inputs": "some text"}'"""
     typer.echo(f"Answering at {url}\n  curl {url}/predict {example}\n  API: {url}/docs   stop: Ctrl-C")
+
+
+def _say_page(url: str) -> None:
+    typer.echo(f"Open {url} in a browser.   stop: Ctrl-C")
 
 
 def _complain(message: str) -> None:

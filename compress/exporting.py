@@ -11,7 +11,7 @@ from compress.models.trained import Trained
 from compress.stage import Stage, write_json
 from compress.workshop import Workshop
 from export.model import OnnxModel
-from export.onnx_export import OPSET, to_onnx
+from export.onnx_export import EXPORTER, OPSET, to_onnx
 from export.parity import ParityFinding, prove_parity
 from export.quantize import Quantize
 from serve.encoding import pad_id
@@ -33,7 +33,11 @@ def export_stage(
         _prove(model, trained, proof_rows, folder)
         return {"size_mb": model.size_mb}
 
-    stage = workshop.do(name, {"from": made_from.digest, "opset": OPSET, "rows": proof_rows.digest()}, work)
+    stage = workshop.do(
+        name,
+        {"from": made_from.digest, "opset": OPSET, "exporter": EXPORTER, "rows": proof_rows.digest()},
+        work,
+    )
     return OnnxModel(stage.folder / FLOAT_FILE, "fp32", OPSET), _read_finding(stage.folder), stage
 
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from transformers import set_seed
 
 from compress.bundle import make_bundle
 from compress.data.rows import Rows, Splits
+from compress.distill import Distill
 from compress.distill.student import distil
 from compress.distill.teacher_logits import compute_teacher_logits, read_teacher_logits
 from compress.exporting import export_stage, quantize_stage
@@ -140,8 +142,7 @@ def _teacher(workshop: Workshop, config: RunConfig, prepared: Prepared) -> tuple
 def _teacher_logits(
     workshop: Workshop, teacher_stage: Stage, teacher: Trained, splits: Splits, *, distils: bool
 ) -> Stage:
-    """The teacher's logits over the rows that select, and over those that train where something is distilled."""
-
+    """The teacher's logits over the rows that select, and over those that train where one is taught."""
     rows = {"validation": splits.validation} | ({"train": splits.train} if distils else {})
 
     def work(folder: Path) -> Mapping[str, object]:
@@ -170,8 +171,6 @@ def _student(
     if prepared.student_layers is None:
         return teacher_stage, None
     layers = list(prepared.student_layers)
-    train_logits = read_teacher_logits(logits_stage.folder, "train")
-    selection_logits = read_teacher_logits(logits_stage.folder, "validation")
 
     def cut(folder: Path) -> Mapping[str, object]:
         save_trained(
@@ -181,24 +180,31 @@ def _student(
 
     stage = workshop.do("student-start", {"teacher": teacher_stage.digest, "layers": layers}, cut)
     for number, method in enumerate(config.distill, start=1):
-        before = stage
-
-        def learn(folder: Path) -> Mapping[str, object]:
-            title = f"student, {method.method}"  # noqa: B023 - used within this turn of the loop
-            student = load_trained(before.folder)  # noqa: B023 - as above
-            session = workshop.session(folder, title)
-            return distil(student, prepared.splits, train_logits, selection_logits, method, session)  # noqa: B023
-
         inputs = {
-            "student": before.digest,
+            "student": stage.digest,
             "logits": logits_stage.digest,
             "method": method.model_dump(),
             "seed": config.seed,
             "bf16": prepared.compute.bf16,
             "metric": config.metric,
         }
+        learn = partial(_learn, workshop, stage, prepared.splits, logits_stage, method)
         stage = workshop.do(f"student-{number}-{method.method}", inputs, learn)
     return stage, load_trained(stage.folder)
+
+
+def _learn(
+    workshop: Workshop, before: Stage, splits: Splits, logits: Stage, method: Distill, folder: Path
+) -> Mapping[str, object]:
+    """One stage of distillation, from the student that the stage before it left."""
+    return distil(
+        load_trained(before.folder),
+        splits,
+        read_teacher_logits(logits.folder, "train"),
+        read_teacher_logits(logits.folder, "validation"),
+        method,
+        workshop.session(folder, f"student, {method.method}"),
+    )
 
 
 def _measure(

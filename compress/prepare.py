@@ -1,6 +1,7 @@
 """Everything that can be checked and decided before anything is trained."""
 
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
 
 from compress.data.load import load_splits
 from compress.data.rows import Splits
@@ -41,7 +42,7 @@ def prepare(config: RunConfig) -> Prepared:
     max_length = choose_max_length(
         config.data.max_length, lengths, position_limit(opened.tokenizer, opened.config)
     )
-    notes = list(splits.notes)
+    notes = [*splits.notes, *_clashing_runtimes()]
     if cut := lengths.share_over(max_length):
         notes.append(
             f"{cut:.2%} of the training texts are longer than {max_length} tokens and lose their end"
@@ -57,3 +58,22 @@ def prepare(config: RunConfig) -> Prepared:
         compute,
         tuple(notes),
     )
+
+
+def _clashing_runtimes() -> list[str]:
+    installed = [name for name in ("onnxruntime", "onnxruntime-gpu") if find_distribution(name)]
+    if len(installed) < 2:
+        return []
+    return [
+        "onnxruntime and onnxruntime-gpu are both installed, and the CUDA provider vanishes: keep one "
+        "(pip uninstall -y onnxruntime onnxruntime-gpu && pip install onnxruntime-gpu)"
+    ]
+
+
+def find_distribution(name: str) -> bool:
+    """A distribution of this name is installed."""
+    try:
+        distribution(name)
+    except PackageNotFoundError:
+        return False
+    return True

@@ -127,7 +127,9 @@ class RunConfig(Options):
     gates: Gates = Gates()
     benchmark: BenchmarkOptions = BenchmarkOptions()
     bundle: BundleOptions = BundleOptions()
-    report_to: list[str] = Field(default_factory=list)  # tensorboard, wandb, ...: what transformers.Trainer knows
+    report_to: list[str] = Field(
+        default_factory=list
+    )  # tensorboard, wandb, ...: what transformers.Trainer knows
 
     @field_validator("task")
     @classmethod

@@ -1,10 +1,12 @@
 """`compress init`: look at the data and the model, and write a recipe that says what was seen."""
 
+import json
 from pathlib import Path
 
+from compress.data.columns import find_columns
 from compress.data.load import load_splits
 from compress.data.read import read_raw
-from compress.data.columns import find_columns
+from compress.data.rows import Splits
 from compress.errors import UserError
 from compress.models.lengths import choose_max_length, measure_lengths
 from compress.models.open import Opened, open_model
@@ -43,28 +45,32 @@ def _recipe_text(data: str, teacher: str, path: Path) -> str:
     lengths = measure_lengths(opened.tokenizer, splits.train.texts)
     max_length = choose_max_length(None, lengths, position_limit(opened.tokenizer, opened.config))
     found = ", ".join(f"{name} {len(rows):,}" for name, rows in raw.items())
-    labels = ""
-    if splits.label_names is None and splits.is_labelled:
-        labels = "\n  # labels: {0: name, 1: name}      # the data has ids alone; give them names here"
-    elif splits.label_names:
-        labels = f"\n  # {splits.label_count} labels: {', '.join(splits.label_names[:6])}" + (
-            ", ..." if splits.label_count > 6 else ""
-        )
+    label = _quoted(columns.label) if columns.label else "null"
     return f"""# Written by `compress init`. Check it with: compress run {path} --dry-run
 task: text-classification
 seed: 13
 data:
-  path: {_quoted(data)}             # rows found: {found}
-  columns: {{text: {_quoted(columns.text)}, label: {_quoted(columns.label) if columns.label else "null"}}}{labels}
-  # texts have {lengths.mean:.0f} tokens on average, the longest has {lengths.longest:,}
+  path: {_quoted(data)}  # rows found: {found}
+  columns: {{text: {_quoted(columns.text)}, label: {label}}}
+{_label_lines(splits)}  # in tokens; the texts have {lengths.mean:.0f} on average, and the longest {lengths.longest:,}
   max_length: {max_length}
 teacher:
   model: {_quoted(teacher)}
-{_train_lines(opened, labelled=splits.is_labelled)}{_student_lines(opened)}quantize: {{method: dynamic}}          # int8; none ships the float file
-gates:                               # exit code 3 when one is missed, 4 when the rows cannot tell
-  {"min_retention: 0.96              # shipped score / teacher score" if splits.is_labelled else "# no labels: judged by agreement alone"}
-  min_agreement: 0.90              # share of test rows with the teacher's label
+{_train_lines(opened, labelled=splits.is_labelled)}{_student_lines(opened)}\
+quantize: {{method: dynamic}}  # int8; `none` ships the float file
+gates:  # exit code 3 when one is missed, 4 when there are too few rows to tell
+{"  min_retention: 0.96  # shipped score / teacher score" + chr(10) if splits.is_labelled else ""}\
+  min_agreement: 0.90  # share of test rows with the teacher's label
 """
+
+
+def _label_lines(splits: Splits) -> str:
+    if not splits.is_labelled:
+        return "  # no labels: the student learns from the teacher alone and is judged by agreement with it\n"
+    if splits.label_names is None:
+        return "  # the data has label ids alone; name them here\n  # labels: {0: name, 1: name}\n"
+    shown = ", ".join(splits.label_names[:6]) + (", ..." if splits.label_count > 6 else "")
+    return f"  # {splits.label_count} labels: {shown}\n"
 
 
 def _train_lines(opened: Opened, *, labelled: bool) -> str:
@@ -79,16 +85,15 @@ def _train_lines(opened: Opened, *, labelled: bool) -> str:
 def _student_lines(opened: Opened) -> str:
     layers = layer_count(opened.config)
     if opened.config.model_type not in LAYER_LISTS:
-        return f"# layers cannot be taken out of a {opened.config.model_type} model: it is exported and quantised itself\n"
+        return f"# no layers can be taken out of a {opened.config.model_type} model: it is exported and quantised\n"
     return (
-        f"student:\n  from: teacher\n  layers: {max(1, layers // 2)}                        # of the teacher's {layers}\n"
-        "distill:\n  - {method: logits, epochs: 3, learning_rate: 1.0e-4, temperature: 2, alpha: 0.9}\n"
+        f"student:\n  from: teacher\n  layers: {max(1, layers // 2)}  # of the teacher's {layers}, evenly spread\n"
+        "distill:\n"
+        "  - {method: logits, epochs: 3, learning_rate: 1.0e-4, temperature: 2, alpha: 0.9}\n"
     )
 
 
 def _quoted(text: str) -> str:
-    import json
-
     return (
         text
         if text.replace("_", "").isalnum() and not text.isdigit()

@@ -16,10 +16,12 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from export.attention import check_attention
+from export.first_token import last_layer_for_first_token
 from export.model import OnnxModel
 from export.proof import ProofError
 
 OPSET = 23
+EXPORTER = 2  # counts up when the same model gives another graph, so that kept files are made again
 OUTPUT = "logits"
 
 # Its rotary embedding does not come through the exporter's optimiser at this opset.
@@ -51,7 +53,7 @@ def to_onnx(model: PreTrainedModel, input_names: Sequence[str], path: Path) -> O
     axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("sequence")}
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".part")
-    with _quiet():
+    with _quiet(), last_layer_for_first_token(model):
         torch.onnx.export(
             wrapper,
             tuple(example.clone() for _ in input_names),

@@ -4,7 +4,6 @@ import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
 import onnx
 
@@ -41,9 +40,44 @@ def pack(
 
     `model_folder` gives config.json and the tokenizer; `documents` are further files by name.
     """
-    shipped = quantized_model or float_model
     work = target.with_name(f".{target.name}.part")
     shutil.rmtree(work, ignore_errors=True)
+    try:
+        shipped = _write_files(work, model_folder, float_model, quantized_model, documents)
+        session = open_session(work / _place(shipped), len(labels))
+        manifest = Manifest(
+            format=FORMAT,
+            name=name,
+            task=task,
+            labels=list(labels),
+            max_length=max_length,
+            inputs=list(session.inputs),
+            output=session.output,
+            model=_place(shipped),
+            precision=shipped.precision,
+            batching="batch" if shipped.precision == "fp32" else "one_by_one",
+            opset=shipped.opset,
+            ir_version=onnx.load(str(shipped.path), load_external_data=False).ir_version,
+            verdict=verdict,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            verified_on=verified_on,
+            files=_listed(work),
+        )
+        (work / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        read(work)
+        _put_in_place(work, target)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _write_files(
+    work: Path,
+    model_folder: Path,
+    float_model: OnnxModel,
+    quantized_model: OnnxModel | None,
+    documents: Mapping[str, str],
+) -> OnnxModel:
+    """Everything but the manifest; returns the model that ships."""
     (work / "onnx").mkdir(parents=True)
     for file in ("config.json", "tokenizer.json", "tokenizer_config.json"):
         shutil.copyfile(model_folder / file, work / file)
@@ -52,33 +86,15 @@ def pack(
         shutil.copyfile(quantized_model.path, work / QUANTIZED_MODEL)
     for file, text in documents.items():
         (work / file).write_text(text, encoding="utf-8")
-    session = open_session(work / _place(shipped), len(labels))
-    batching: Literal["batch", "one_by_one"] = "batch" if shipped.precision == "fp32" else "one_by_one"
-    manifest = Manifest(
-        format=FORMAT,
-        name=name,
-        task=task,
-        labels=list(labels),
-        max_length=max_length,
-        inputs=list(session.inputs),
-        output=session.output,
-        model=_place(shipped),
-        precision=shipped.precision,
-        batching=batching,
-        opset=shipped.opset,
-        ir_version=onnx.load(str(work / _place(shipped)), load_external_data=False).ir_version,
-        verdict=verdict,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        verified_on=verified_on,
-        files={
-            file.relative_to(work).as_posix(): BundleFile(sha256=sha256(file), size_bytes=file.stat().st_size)
-            for file in sorted(work.rglob("*"))
-            if file.is_file()
-        },
-    )
-    (work / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    read(work)
-    _put_in_place(work, target)
+    return quantized_model or float_model
+
+
+def _listed(folder: Path) -> dict[str, BundleFile]:
+    return {
+        file.relative_to(folder).as_posix(): BundleFile(sha256=sha256(file), size_bytes=file.stat().st_size)
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+    }
 
 
 def _place(model: OnnxModel) -> str:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import onnxruntime as ort  # type: ignore[import-untyped]  # it ships no types
+import onnxruntime as ort
 from numpy.typing import NDArray
-from onnxruntime.capi import onnxruntime_pybind11_state as failures  # type: ignore[import-untyped]  # as above
+from onnxruntime.capi import onnxruntime_pybind11_state as failures
 
 from serve.bundle import GraphInput
 from serve.encoding import KNOWN_INPUTS, Integers

@@ -43,7 +43,7 @@ def find_columns(
 
 
 def _only_text_column(data: datasets.Dataset) -> str:
-    texts = [name for name, kind in data.features.items() if _is_string(kind)]
+    texts: list[str] = [name for name, kind in data.features.items() if _is_string(kind)]
     if len(texts) == 1:
         return texts[0]
     raise DataError(

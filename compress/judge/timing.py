@@ -1,7 +1,7 @@
 """Timing the contestants at one thread and at all, and keeping what was measured."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -9,10 +9,11 @@ import torch
 
 from compress.judge.bootstrap import Estimate
 from compress.judge.contestants import REFERENCE, Contestant, predictors
-from compress.judge.latency import LatencyResult, Timing, measure, pilot
+from compress.judge.latency import LatencyResult, Plan, Timing, measure, pilot
 from compress.progress import Progress
 from compress.recipe import BenchmarkOptions
 from compress.stage import write_json
+from serve.predictor import Predictor
 from serve.threads import available_threads
 
 FILE = "latency.json"
@@ -34,18 +35,7 @@ def time_contestants(
         for threads in sorted({1, most}):
             lined_up = predictors(contestants, threads)
             plan = pilot(lined_up, texts, budget_s=options.seconds)
-            title = f"latency at {threads} thread{'s' * (threads > 1)}"
-            with progress.bar(title, plan.rounds) as advance:
-                done = 0
-
-                def moved(clean: int, _: int) -> None:
-                    nonlocal done
-                    advance(clean - done)  # noqa: B023 - used within this turn of the loop
-                    done = clean
-
-                results[threads] = measure(
-                    lined_up, texts, plan, reference=REFERENCE, seed=seed, progress=moved
-                )
+            results[threads] = _with_bar(lined_up, texts, plan, threads, seed, progress)
     finally:
         torch.set_num_threads(before)
     write_json(folder / FILE, {str(threads): asdict(result) for threads, result in results.items()})
@@ -67,3 +57,23 @@ def read_timings(folder: Path) -> dict[int, LatencyResult]:
         )
         for threads, result in document.items()
     }
+
+
+def _with_bar(
+    lined_up: Mapping[str, Predictor],
+    texts: Sequence[str],
+    plan: Plan,
+    threads: int,
+    seed: int,
+    progress: Progress,
+) -> LatencyResult:
+    """One measurement; the bar moves with the clean rounds."""
+    with progress.bar(f"latency at {threads} thread{'s' * (threads > 1)}", plan.rounds) as advance:
+        shown = 0
+
+        def moved(clean: int, _: int) -> None:
+            nonlocal shown
+            advance(clean - shown)
+            shown = clean
+
+        return measure(lined_up, texts, plan, reference=REFERENCE, seed=seed, progress=moved)

@@ -47,7 +47,9 @@ class Opened:
     @property
     def label_names(self) -> tuple[str, ...]:
         """Label names in the order of the model's outputs."""
-        names: dict[int, str] = {int(index): str(name) for index, name in (self.config.id2label or {}).items()}
+        names: dict[int, str] = {
+            int(index): str(name) for index, name in (self.config.id2label or {}).items()
+        }
         return tuple(names[index] for index in sorted(names))
 
 

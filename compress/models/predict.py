@@ -39,7 +39,7 @@ class TorchPredictor:
         self.threads = threads
         self.device = torch.device(device)
         self._model: nn.Module = trained.model
-        self._model.to(self.device).eval()
+        nn.Module.to(self._model, self.device).eval()
         self._tokenizer = trained.encoder
         self._inputs = tuple(GraphInput(name=name, dtype="int64") for name in input_names(trained.model))
         self._pad_id = pad_id(self._tokenizer, trained.folder / "tokenizer_config.json")

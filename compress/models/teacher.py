@@ -52,8 +52,9 @@ def align_teacher(
 ) -> Alignment:
     """Decide whose labels are which; raises where names do not settle it or nothing was ever trained."""
     if not opened.has_trained_head and options.train is None:
+        saved_as = ", ".join(opened.config.architectures or ["an unknown class"])
         raise ModelError(
-            f"{options.model} has no trained classification head ({', '.join(opened.config.architectures or ['unknown'])})",
+            f"{options.model} has no trained classification head: it was saved as {saved_as}",
             "a model that was fine-tuned on the task, or teacher.train to fine-tune it here",
             "add teacher.train: {epochs: 3, learning_rate: 5e-5}",
         )

@@ -54,7 +54,7 @@ def load_tokenizer(
             "a tokenizer that transformers loads",
             "check its files, for example that tokenizer.json is whole",
         ) from None
-    if not getattr(tokenizer, "is_fast", False):
+    if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise ModelError(
             f"the tokenizer of {source} is {type(tokenizer).__name__}, which has no fast form",
             "a tokenizer with a tokenizer.json, since the bundle answers with the `tokenizers` library alone",

@@ -3,12 +3,14 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import mkdtemp
 
 import torch
 from tokenizers import Tokenizer
 from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerFast
 
-from compress.models.tokenizer import load_tokenizer, save_tokenizer
+from compress.errors import ModelError
+from compress.models.tokenizer import load_tokenizer, position_limit, save_tokenizer
 
 WEIGHTS = "model.safetensors"
 
@@ -52,6 +54,28 @@ def save_trained(
     model.float().cpu()
     model.save_pretrained(str(folder))
     save_tokenizer(tokenizer, folder, max_length)
+
+
+def open_trained(name: str) -> Trained:
+    """A classifier that this project did not save, in a model folder or on the Hub; raises `ModelError`.
+
+    Its tokenizer is written to a folder of its own, since the one at hand may pad every text.
+    """
+    from compress.models.open import load_classifier, open_model
+    from compress.recipe import TeacherOptions
+
+    opened = open_model(TeacherOptions(model=name))
+    if not opened.has_trained_head:
+        raise ModelError(
+            f"{name} has no trained classification head",
+            "a model that was fine-tuned on the task",
+            "give the folder of a fine-tuned teacher",
+        )
+    folder = Path(mkdtemp(prefix="compress-teacher-"))
+    max_length = position_limit(opened.tokenizer, opened.config)
+    save_tokenizer(opened.tokenizer, folder, max_length)
+    model = load_classifier(opened, opened.label_names, new_head=False)
+    return Trained(model.eval(), opened.tokenizer, opened.label_names, max_length, folder)
 
 
 def load_trained(folder: Path) -> Trained:

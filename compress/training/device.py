@@ -46,7 +46,7 @@ def _best_device() -> str:
 
 def _has_bf16(device: str) -> bool:
     if device == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     if device == "mps":
         return False
     # Emulated bfloat16 is slower than float32, so the instruction set decides, not what PyTorch accepts.

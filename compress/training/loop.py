@@ -85,7 +85,7 @@ def train(
         trainer.add_callback(ProgressCallback(advance))
         trainer.train(resume_from_checkpoint=last)
     best = trainer.state.best_metric
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    _remove_checkpoints(checkpoints)
     return float(best if best is not None else 0.0)
 
 
@@ -93,6 +93,14 @@ def training_steps(options: TrainOptions, rows: int) -> int:
     """How many optimiser steps a training takes."""
     per_epoch = -(-rows // options.batch_size)
     return max(1, round(options.epochs * per_epoch))
+
+
+def _remove_checkpoints(folder: Path) -> None:
+    """What is left is a tracker's log, where the recipe asked for one."""
+    for checkpoint in folder.glob("checkpoint-*"):
+        shutil.rmtree(checkpoint)
+    if not any(folder.iterdir()):
+        folder.rmdir()
 
 
 class _LossTrainer(Trainer):

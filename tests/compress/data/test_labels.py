@@ -1,0 +1,38 @@
+"""Labels are aligned by name; what names do not settle is refused."""
+
+import pytest
+
+from compress.data.labels import align
+from compress.errors import DataError
+
+
+def test_the_order_of_the_names_does_not_matter() -> None:
+    output_of = align(
+        ["Positive", "NEGATIVE", "so-so"], ("negative", "so so", "positive"), 3, named_by_recipe=False
+    )
+    assert output_of.tolist() == [1, 2, 0]
+
+
+def test_generic_names_on_one_side_need_the_recipe() -> None:
+    generic = ["LABEL_0", "LABEL_1"]
+    with pytest.raises(DataError, match="LABEL_0") as refused:
+        align(generic, ("no", "yes"), 2, named_by_recipe=False)
+    assert "data.labels: {0: no, 1: yes}" in refused.value.remedy
+    assert align(generic, ("no", "yes"), 2, named_by_recipe=True).tolist() == [0, 1]
+
+
+def test_ids_alone_beside_a_named_teacher_are_refused() -> None:
+    with pytest.raises(DataError, match="numbers alone") as refused:
+        align(["no", "yes"], None, 2, named_by_recipe=False)
+    assert "{0: no, 1: yes}" in refused.value.remedy
+
+
+def test_ids_alone_on_both_sides_are_taken_as_they_are() -> None:
+    assert align(["LABEL_0", "LABEL_1"], None, 2, named_by_recipe=False).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("names", [("no", "maybe"), ("no", "yes", "maybe")])
+def test_names_that_do_not_match_are_refused(names: tuple[str, ...]) -> None:
+    with pytest.raises(DataError) as refused:
+        align(["no", "yes"], names, len(names), named_by_recipe=False)
+    assert "maybe" in refused.value.found

@@ -1,0 +1,92 @@
+"""What is checked and decided before anything is trained."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tiny import tiny_recipe, tiny_rows, write_csv
+
+from compress import prepare as preparing
+from compress.models.lengths import Lengths, choose_max_length
+from compress.prepare import prepare
+from compress.recipe_file import check_recipe, read_recipe
+
+
+def test_both_runtimes_side_by_side_are_told(
+    tiny_data: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = check_recipe(tiny_recipe(tiny_data, tiny_encoder))
+    assert not any("onnxruntime-gpu" in note for note in prepare(config).notes)
+    monkeypatch.setattr(preparing, "find_distribution", lambda _: True)
+    assert any("the CUDA provider vanishes" in note for note in prepare(config).notes)
+
+
+def test_the_length_covers_the_texts_and_stays_inside_the_model() -> None:
+    import numpy as np
+
+    usual = Lengths(np.asarray([10] * 5000 + [90] * 50))
+    assert choose_max_length(None, usual, 512) == 96
+    outlier = Lengths(np.asarray([10] * 5000 + [4000]))
+    assert choose_max_length(None, outlier, 512) == 64  # one text in 5,000 does not decide
+    assert choose_max_length(None, Lengths(np.asarray([4000] * 50)), 512) == 512
+    assert choose_max_length(40, usual, 512) == 40
+    assert choose_max_length(4000, usual, 512) == 512
+    assert sum(texts for _, _, texts in usual.histogram()) == 5050
+
+
+def test_texts_that_lose_their_end_are_told(tiny_data: Path, tiny_encoder: Path) -> None:
+    recipe = tiny_recipe(tiny_data, tiny_encoder)
+    recipe["data"]["max_length"] = 10
+    notes = prepare(check_recipe(recipe)).notes
+    assert any("longer than 10 tokens and lose their end" in note for note in notes)
+
+
+def test_the_dry_run_prints_the_plan_and_trains_nothing(
+    tiny_data: Path, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "recipe.yaml"
+    file.write_text(json.dumps(tiny_recipe(tiny_data, tiny_encoder)))
+    command = [
+        sys.executable,
+        "-m",
+        "compress",
+        "run",
+        str(file),
+        "--dry-run",
+        "--out",
+        str(tmp_path / "run"),
+    ]
+    done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=True)
+    plan = json.loads(done.stdout)
+    assert plan["rows"] == {"train": 540, "validation": 60, "test": 150}
+    assert plan["labels"] == ["food", "sport", "travel"]
+    assert plan["student_layers"] == [2, 4]
+    assert plan["student_parameters"] < plan["teacher_parameters"]
+    assert plan["expected_size_mb"]["ONNX int8"] < plan["expected_size_mb"]["ONNX float"]
+    assert plan["max_length"] == 64
+    assert sum(texts for _, _, texts in plan["length_histogram"]) == 540
+    assert all(seconds > 0 for seconds in plan["expected_seconds"].values())
+    assert set(plan["expected_seconds"]) >= {"teacher, fine-tuning", "student, 1 logits", "latency"}
+    assert not (tmp_path / "run").exists()
+
+
+def test_init_writes_a_recipe_that_fits(tiny_encoder: Path, tmp_path: Path) -> None:
+    data = write_csv(tmp_path / "my tickets.csv", tiny_rows(200, seed=8), ("message", "intent"))
+    recipe = tmp_path / "tickets.yaml"
+    command = [sys.executable, "-m", "compress", "init", "--data", str(data), "--teacher", str(tiny_encoder)]
+    done = subprocess.run([*command, "--out", str(recipe)], capture_output=True, text=True, check=True)
+    config = read_recipe(recipe)
+    assert config.data.columns.text == "message"
+    assert config.data.columns.label == "intent"
+    assert config.teacher.train is not None  # the encoder has no head
+    assert config.student is not None
+    assert config.student.layers == 2  # half of the teacher's four
+    assert "# 3 labels: food, sport, travel" in recipe.read_text()
+    assert f"run {recipe} --dry-run" in done.stdout
+    recipe.write_text("seed: 1\n")
+    again = subprocess.run([*command, "--out", str(recipe)], capture_output=True, text=True, check=False)
+    assert again.returncode == 2
+    assert "holds another recipe" in again.stderr
+    assert recipe.read_text() == "seed: 1\n"

@@ -1,0 +1,85 @@
+"""Small random classifiers of several architectures, with logits that differ from text to text."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
+
+from export.parity import Forward
+from serve.encoding import Integers
+
+SMALL = {
+    "vocab_size": 300,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 64,
+    "max_position_embeddings": 130,
+    "num_labels": 3,
+}
+ARCHITECTURES: dict[str, dict[str, object]] = {
+    "bert": SMALL,
+    "roberta": SMALL | {"pad_token_id": 1, "type_vocab_size": 1},
+    "xlm-roberta": SMALL | {"pad_token_id": 1, "type_vocab_size": 1},
+    "camembert": SMALL | {"pad_token_id": 1, "type_vocab_size": 1},
+    "electra": SMALL | {"embedding_size": 32},
+    "albert": SMALL | {"embedding_size": 16},
+    "distilbert": {
+        "vocab_size": 300,
+        "dim": 32,
+        "n_layers": 2,
+        "n_heads": 4,
+        "hidden_dim": 64,
+        "max_position_embeddings": 130,
+        "num_labels": 3,
+    },
+    "deberta-v2": SMALL
+    | {"relative_attention": True, "position_buckets": 16, "pos_att_type": ["p2c", "c2p"]},
+    "modernbert": SMALL | {"pad_token_id": 0, "local_attention": 16, "global_attn_every_n_layers": 2},
+}
+
+TEXTS = [
+    "the team saw a goal",
+    "soup",
+    "we cook bread and sauce near the new hotel today and it was very good",
+    "flight to the beach with luggage and a map " * 6,
+    "old league match",
+    "the coach was bad, the score was good",
+    "dinner today",
+    "train near hotel " * 3,
+    "a very good spice",
+    "they saw an unknown zzz word",
+]
+
+
+def small_model(architecture: str) -> PreTrainedModel:
+    """A small random classifier; its weights are scaled until its logits have a deviation of at least 0.5.
+
+    As initialised they have 0.002 to 0.014, and any tolerance would pass.
+    """
+    torch.manual_seed(11)
+    config = AutoConfig.for_model(architecture, **ARCHITECTURES[architecture])
+    model = AutoModelForSequenceClassification.from_config(config, attn_implementation="sdpa").eval()
+    ids = torch.randint(5, 300, (16, 12))
+    for _ in range(20):
+        with torch.inference_mode():
+            if float(model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits.std()) >= 0.5:
+                return model
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                if parameter.dim() > 1 and "embedding" not in name.lower():
+                    parameter.mul_(1.5)
+    raise AssertionError(f"the logits of this {architecture} stay flat")
+
+
+def torch_forward(model: PreTrainedModel) -> Forward:
+    """The model as parity takes it: token arrays by name to logits."""
+
+    def forward(arrays: Mapping[str, Integers]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            tensors = {name: torch.from_numpy(values) for name, values in arrays.items()}
+            return np.asarray(model(**tensors).logits.numpy())
+
+    return forward

@@ -1,0 +1,47 @@
+"""What the README and the docs print, runs."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
+
+
+def python_blocks() -> list[tuple[str, str]]:
+    files = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    return [(file.name, block) for file in files for block in BLOCK.findall(file.read_text())]
+
+
+def test_there_are_python_blocks() -> None:
+    assert any(name == "README.md" for name, _ in python_blocks())
+
+
+@pytest.mark.parametrize(("name", "block"), python_blocks())
+def test_every_python_block_runs(
+    name: str, block: str, bundle_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bundles that the text names are a tiny one here; a block that runs a recipe runs elsewhere."""
+    for named in re.findall(r"runs/[\w-]+/bundle", block):
+        if not (tmp_path / named).exists():
+            shutil.copytree(bundle_folder, tmp_path / named)
+    monkeypatch.chdir(tmp_path)
+    code = compile(block, name, "exec")
+    if "compress.run" in block:
+        return  # compiled alone: tests/compress/test_run.py runs the function
+    exec(code, {})
+
+
+def test_every_file_that_the_docs_name_is_there() -> None:
+    named = {
+        match
+        for file in [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), ROOT / "CONTRIBUTING.md"]
+        for match in re.findall(
+            r"[`(]((?:compress|export|serve|app|tests|docs|recipes|benchmarks)/[\w./-]+\.\w+)[`)]",
+            file.read_text(),
+        )
+    }
+    assert len(named) > 8
+    assert not [name for name in named if not (ROOT / name).is_file()]

@@ -1,0 +1,90 @@
+"""The base install alone, in a fresh environment: it serves a bundle, and it is slim."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def base_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment into which the wheel was installed without extras."""
+    folder = tmp_path_factory.mktemp("base")
+    run = {"capture_output": True, "text": True, "check": False}
+    built = subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(folder), str(ROOT)], **run
+    )
+    if built.returncode:
+        pytest.skip(f"the wheel cannot be built here: {built.stderr.strip().splitlines()[-1:]}")
+    (wheel,) = folder.glob("compress_toolchain-*.whl")
+    subprocess.run([sys.executable, "-m", "venv", str(folder / "env")], check=True)
+    python = folder / "env" / "bin" / "python"
+    installed = subprocess.run(
+        [str(python), "-m", "pip", "install", "-q", "-c", str(ROOT / "constraints.txt"), str(wheel)], **run
+    )
+    if installed.returncode:
+        pytest.skip(f"no package index answers: {installed.stderr.strip().splitlines()[-1:]}")
+    return python
+
+
+def test_the_base_install_serves_a_bundle_without_torch(
+    base_python: Path, bundle_folder: Path, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "bundle"
+    shutil.copytree(bundle_folder, bundle)
+    command = [str(base_python.parent / "compress"), "serve", str(bundle), "--port", "0"]
+    environment = os.environ | {"PYTHONPATH": "", "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path, env=environment)
+    assert process.stdout is not None
+    try:
+        url = process.stdout.readline().rpartition(" ")[2].strip()
+        request = urllib.request.Request(
+            f"{url}/predict",
+            data=json.dumps({"inputs": "a good film"}).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=20) as response:
+            answer = json.load(response)
+        assert answer[0]["label"] == "positive"
+    finally:
+        process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=20) == 0
+
+
+def test_the_base_install_predicts_and_holds_no_training_stack(
+    base_python: Path, bundle_folder: Path, tmp_path: Path
+) -> None:
+    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_text("text\na good film\ndull and cold\n")
+    command = [str(base_python.parent / "compress"), "predict", str(bundle_folder), str(source), str(target)]
+    subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
+    assert target.read_text().splitlines()[1].startswith("a good film,positive,")
+    script = f"import serve, sys; serve.load({str(bundle_folder)!r}).predict(['x']); print(*sys.modules)"
+    loaded = subprocess.run(
+        [str(base_python), "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path
+    ).stdout.split()
+    assert not {"torch", "transformers"} & set(loaded)
+    missing = subprocess.run(
+        [str(base_python), "-c", "import torch"], capture_output=True, check=False, cwd=tmp_path
+    )
+    assert missing.returncode == 1
+
+
+def test_a_command_that_needs_an_extra_says_which(base_python: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [str(base_python.parent / "compress"), "run"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 2
+    assert 'pip install "compress-toolchain[train]"' in done.stderr
