@@ -143,7 +143,7 @@ def _expected_seconds(
             seconds[f"student, {number} {method.method}"] = step * training_steps(method, rows)
     seconds["export, proof, answers"] = FIXED_SECONDS
     seconds["latency"] = 2 * config.benchmark.seconds
-    return {stage: round(value, 1) for stage, value in seconds.items()}
+    return {stage: round(value, 2) for stage, value in seconds.items()}
 
 
 def _step_seconds(

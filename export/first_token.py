@@ -7,6 +7,7 @@ on tokens one by one. A student of three layers loses more than a quarter of its
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import nn
@@ -26,7 +27,8 @@ def last_layer_for_first_token(model: PreTrainedModel) -> Iterator[None]:
     if model.config.model_type not in LIKE_BERT:
         yield
         return
-    layers = model.base_model.encoder.layer
+    base: Any = model.base_model
+    layers: nn.ModuleList = base.encoder.layer
     last = layers[-1]
     layers[-1] = _FirstTokenLayer(last).eval()
     try:
@@ -37,6 +39,8 @@ def last_layer_for_first_token(model: PreTrainedModel) -> Iterator[None]:
 
 class _FirstTokenLayer(nn.Module):
     """A BERT layer whose queries are those of the first token."""
+
+    layer: Any  # its parts are known by name alone
 
     def __init__(self, layer: nn.Module) -> None:
         super().__init__()

@@ -76,8 +76,8 @@ def test_serving_loads_no_training_stack() -> None:
 
 
 def test_help_answers_without_the_heavy_stack() -> None:
-    code = "import sys; sys.argv = ['compress', '--help']\nfrom compress.cli import main\ntry: main()\nexcept SystemExit: pass"
-    loaded = loaded_by(code)
+    lines = ["import sys; sys.argv = ['compress', '--help']", "from compress.cli import main"]
+    loaded = loaded_by("\n".join([*lines, "try: main()", "except SystemExit: pass"]))
     assert not loaded & {
         "torch",
         "transformers",

@@ -46,13 +46,13 @@ def check_labels(splits: dict[str, Rows], names: tuple[str, ...] | None, *, decl
     return warnings
 
 
-def duplicates_warning(train: Rows, test: Rows) -> str | None:
-    """One sentence with the count of test texts that stand in train too, or None."""
-    known = {text.strip().casefold() for text in train.texts}
+def duplicates_warning(seen: list[str], test: Rows) -> str | None:
+    """One sentence with the count of test texts that stand among the texts that train and select, or None."""
+    known = {text.strip().casefold() for text in seen}
     count = sum(text.strip().casefold() in known for text in test.texts)
     if not count:
         return None
-    return f"{count} of {len(test)} test texts stand in train too ({count / len(test):.1%}): scores are flattered"
+    return f"{count} of {len(test):,} test texts stand in train too ({count / len(test):.1%}): scores are flattered"
 
 
 def _name(label: int, names: tuple[str, ...] | None) -> str:

@@ -58,7 +58,7 @@ def load_splits(options: DataOptions, seed: int) -> Splits:
         splits["train"] = sample(splits["train"], options.max_train_rows, seed)
     if label_set:
         notes += check_labels(splits, label_set.names, declared=options.labels is not None)
-    if warning := duplicates_warning(splits["train"], splits["test"]):
+    if warning := duplicates_warning(splits["train"].texts + splits["validation"].texts, splits["test"]):
         notes.append(warning)
     return Splits(
         splits["train"],

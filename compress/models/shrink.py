@@ -81,9 +81,7 @@ def shrink(teacher: PreTrainedModel, wanted: int | Sequence[int]) -> PreTrainedM
     layers = choose_layers(wanted, require_layers(teacher.config))
     config = copy.deepcopy(teacher.config)
     _set_layer_count(config, len(layers))
-    student: PreTrainedModel = AutoModelForSequenceClassification.from_config(
-        config, attn_implementation="sdpa"
-    )
+    student: PreTrainedModel = AutoModelForSequenceClassification.from_config(config)
     new_place = {layer - 1: place for place, layer in enumerate(layers)}
     pattern = re.compile(rf"^(.*\b{re.escape(LAYER_LISTS[config.model_type])}\.)(\d+)(\..*)$")
     weights = {}

@@ -74,7 +74,7 @@ def test_an_older_bundle_is_replaced_whole(trained: Trained, tmp_path: Path) -> 
 
 def test_a_packing_that_fails_leaves_the_older_bundle(trained: Trained, tmp_path: Path) -> None:
     make(trained, tmp_path / "bundle", **{"old.json": "{}"})
-    with pytest.raises(BundleError, match="names the file 'bad.sh'"):
+    with pytest.raises(BundleError, match=r"names the file 'bad\.sh'"):
         make(trained, tmp_path / "bundle", **{"bad.sh": "echo"})
     assert (tmp_path / "bundle" / "old.json").exists()
     read(tmp_path / "bundle")

@@ -58,20 +58,26 @@ def test_exchanged_inputs_are_caught(exported: OnnxModel, tokenizer: Tokenizer, 
 
 def test_a_changed_weight_is_caught(exported: OnnxModel, tokenizer: Tokenizer, tmp_path: Path) -> None:
     def nudge(graph: onnx.ModelProto) -> None:
-        weight = next(tensor for tensor in graph.graph.initializer if tensor.name.endswith("classifier.bias"))
+        weight = next(
+            tensor for tensor in graph.graph.initializer if tensor.name.endswith("classifier.weight")
+        )
         weight.CopyFrom(
-            numpy_helper.from_array(numpy_helper.to_array(weight) + np.float32(0.01), weight.name)
+            numpy_helper.from_array(
+                numpy_helper.to_array(weight) + np.float32([[0.002], [0], [0]]), weight.name
+            )
         )
 
     wrong = altered(exported, tmp_path / "wrong.onnx", nudge)
-    with pytest.raises(ProofError, match=r"max abs difference is 0\.01 over"):
+    with pytest.raises(ProofError, match=r"max abs difference is 0\.0\d+ over \d+ texts"):
         prove_parity(wrong, torch_forward(small_model("bert")), tokenizer, 0, TEXTS, 3)
 
 
 def test_nan_is_caught(exported: OnnxModel, tokenizer: Tokenizer, tmp_path: Path) -> None:
     def poison(graph: onnx.ModelProto) -> None:
-        weight = next(tensor for tensor in graph.graph.initializer if tensor.name.endswith("classifier.bias"))
-        weight.CopyFrom(numpy_helper.from_array(np.full(3, np.nan, np.float32), weight.name))
+        weight = next(
+            tensor for tensor in graph.graph.initializer if tensor.name.endswith("classifier.weight")
+        )
+        weight.CopyFrom(numpy_helper.from_array(np.full((3, 32), np.nan, np.float32), weight.name))
 
     wrong = altered(exported, tmp_path / "wrong.onnx", poison)
     with pytest.raises(ProofError, match="NaN or infinity"):

@@ -94,7 +94,7 @@ def test_attention_is_not_turned_into_an_operator_that_does_not_exist(
 def test_the_embedding_table_is_quantised_too(exported: OnnxModel, tmp_path: Path) -> None:
     small = onnx.load(str(Dynamic().quantize(exported, tmp_path / "small.onnx").path))
     tables = [tensor for tensor in small.graph.initializer if list(tensor.dims) == [300, 32]]
-    assert [tensor.data_type for tensor in tables] == [TensorProto.INT8]
+    assert [tensor.data_type for tensor in tables] == [TensorProto.UINT8]
 
 
 def test_dynamic_int8_answers_depend_on_their_neighbours(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def small_model(architecture: str) -> PreTrainedModel:
     """
     torch.manual_seed(11)
     config = AutoConfig.for_model(architecture, **ARCHITECTURES[architecture])
-    model = AutoModelForSequenceClassification.from_config(config, attn_implementation="sdpa").eval()
+    model = AutoModelForSequenceClassification.from_config(config).eval()
     ids = torch.randint(5, 300, (16, 12))
     for _ in range(20):
         with torch.inference_mode():
