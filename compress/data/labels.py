@@ -28,7 +28,7 @@ class LabelSet:
             if unknown:
                 raise DataError(
                     f"the split {split} has the label{'s' * (len(unknown) > 1)} {_listed(unknown)}",
-                    f"one of {_listed(self.names)}",
+                    f"one that train has: {_listed(self.names)}",
                     "mend the labels, or list every label in data.labels",
                 )
             return np.asarray([place[name] for name in raw], dtype=np.int64)

@@ -109,6 +109,8 @@ def _unreadable(file: Path, kind: str, error: BaseException) -> DataError:
                 f"a {kind} file in UTF-8",
                 "convert it, for example: iconv -f latin1 -t utf-8 IN > OUT",
             )
+    if any("corresponds to no data" in str(cause) for cause in causes):
+        return DataError(f"{file} has no rows", "rows under the header", "check how the file was written")
     first_line = str(causes[-1]).strip().split("\n", maxsplit=1)[0]
     return DataError(
         f"{file} cannot be read as {kind}: {first_line}",

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from huggingface_hub import try_to_load_from_cache
 from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
@@ -96,7 +97,7 @@ def load_classifier(opened: Opened, labels: tuple[str, ...], *, new_head: bool) 
             dtype=torch.float32,
             **keyword_arguments,
         )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise _unloadable(opened.options, error) from None
     finally:
         transformers_log.setLevel(level)

@@ -164,7 +164,7 @@ CASES = [
     Case(
         "no such split",
         setting("data.splits", {"test": "tets"}),
-        ("'tets'", "train, test", "did you mean 'test'?"),
+        ("'tets'", "splits test, train", "did you mean 'test'?"),
     ),
     Case("empty file", data_file("none.csv", b""), ("none.csv is empty", "header and rows")),
     Case("header alone", data_file("head.csv", b"text,label\n"), ("has no rows", "how the file was written")),
