@@ -24,6 +24,7 @@ from compress.progress import Progress
 from compress.training.device import Compute
 from compress.training.encoded import EncodedRows, PadToLongest
 from compress.training.options import TrainOptions
+from compress.training.sampling import SeededLengthSampler
 from compress.training.watch import ProgressCallback
 
 MOST_STEPS_BETWEEN_CHECKPOINTS = 500
@@ -107,6 +108,13 @@ class _LossTrainer(Trainer):
     """A Trainer whose loss is a function of the logits and the batch."""
 
     batch_loss: Loss
+
+    def _get_train_sampler(self, train_dataset: object = None) -> SeededLengthSampler:
+        rows = train_dataset or self.train_dataset
+        assert isinstance(rows, EncodedRows)
+        return SeededLengthSampler(
+            self.args.train_batch_size, [len(ids) for ids in rows.input_ids], self.args.seed
+        )
 
     def compute_loss(
         self,
