@@ -58,8 +58,9 @@ def run(
         terminal = Terminal()
         source: object = recipe
         if data is not None and teacher is not None:
-            out = out or Path("runs") / Path(data).stem
-            source = starting_recipe(data, teacher, out / "recipe.yaml", terminal)
+            name = Path(data).stem
+            out = out or Path("runs") / name
+            source = starting_recipe(data, teacher, out / f"{name}.yaml", terminal)
         if dry_run:
             from compress.plan import print_plan
 

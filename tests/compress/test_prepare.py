@@ -90,3 +90,17 @@ def test_init_writes_a_recipe_that_fits(tiny_encoder: Path, tmp_path: Path) -> N
     assert again.returncode == 2
     assert "holds another recipe" in again.stderr
     assert recipe.read_text() == "seed: 1\n"
+
+
+def test_run_with_data_and_teacher_writes_the_recipe_and_plans_it(tiny_encoder: Path, tmp_path: Path) -> None:
+    data = write_csv(tmp_path / "tickets.csv", tiny_rows(200, seed=8))
+    command = [sys.executable, "-m", "compress", "run", "--data", str(data), "--teacher", str(tiny_encoder)]
+    done = subprocess.run(
+        [*command, "--dry-run", "--set", "student.layers=1"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+    )
+    assert "teacher layers 4;" in done.stdout  # one layer: the last
+    assert read_recipe(tmp_path / "runs" / "tickets" / "tickets.yaml").data.path == str(data)

@@ -1,9 +1,12 @@
 """The chain, end to end, on a tiny task: what is kept, what is done again, what comes out."""
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import urllib.request
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -15,9 +18,13 @@ from tiny import TinyRun, tiny_rows
 from tokenizers import Tokenizer
 
 import compress
+import export.parity
 import serve
+from compress.cli import main
+from compress.demo import live_teacher
 from compress.stage import MANIFEST
 from serve.bundle import read
+from serve.errors import UserError
 
 
 def stage_times(folder: Path) -> dict[str, int]:
@@ -64,7 +71,7 @@ def test_the_score_is_that_of_the_file_that_ships(tiny_run: TinyRun) -> None:
     assert agreement == pytest.approx(tiny_run.report.fidelity.agreement)
 
 
-def test_a_copied_bundle_answers_in_plain_onnxruntime_as_it_does_when_served(
+def test_a_copied_bundle_answers_in_plain_onnxruntime_as_compress_serve_does(
     tiny_run: TinyRun, tmp_path: Path
 ) -> None:
     copy = tmp_path / "elsewhere"
@@ -75,11 +82,10 @@ def test_a_copied_bundle_answers_in_plain_onnxruntime_as_it_does_when_served(
         "an unknown word zzz",
         "flight to the hotel today",
     ]
-    served = serve.load(copy).predict(texts)
     session = onnxruntime.InferenceSession(str(copy / "onnx" / "model_quantized.onnx"))
     tokenizer = Tokenizer.from_file(str(copy / "tokenizer.json"))
     labels = json.loads((copy / "config.json").read_text())["id2label"]
-    for text, answer in zip(texts, served, strict=True):
+    for text, answer in zip(texts, ask_server(copy, texts), strict=True):
         encoding = tokenizer.encode(text)
         columns = {
             "input_ids": encoding.ids,
@@ -89,8 +95,31 @@ def test_a_copied_bundle_answers_in_plain_onnxruntime_as_it_does_when_served(
         feed = {value.name: np.asarray([columns[value.name]]) for value in session.get_inputs()}
         (logits,) = session.run(None, feed)
         probabilities = np.exp(logits[0]) / np.exp(logits[0]).sum()
-        assert labels[str(int(logits[0].argmax()))] == answer.label
-        assert answer.score == pytest.approx(float(probabilities.max()), abs=1e-6)
+        served = {row["label"]: row["score"] for row in answer}
+        assert served == pytest.approx(
+            {labels[str(i)]: float(p) for i, p in enumerate(probabilities)}, abs=1e-5
+        )
+
+
+def ask_server(bundle: Path, texts: list[str]) -> list[list[dict[str, Any]]]:
+    """The answers of `compress serve`, a process of its own, over HTTP."""
+    command = [sys.executable, "-m", "compress", "serve", str(bundle), "--port", "0"]
+    server = subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"}
+    )
+    assert server.stdout is not None
+    try:
+        url = server.stdout.readline().split()[-1]
+        request = urllib.request.Request(
+            f"{url}/predict",
+            data=json.dumps({"inputs": texts}).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return list(json.load(response))
+    finally:
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(timeout=30) == 0
 
 
 def test_a_run_that_is_done_is_not_done_again(tiny_run: TinyRun) -> None:
@@ -150,25 +179,81 @@ def test_data_without_labels_is_distilled_on_and_judged_by_agreement(
     assert statuses == {"min_agreement": "pass", "min_retention": "inconclusive"}
 
 
-@pytest.mark.parametrize(("gate", "code"), [("1.5", 3), ("0.5", 0)])
-def test_a_missed_gate_is_the_exit_code_and_says_by_how_much(tiny_run: TinyRun, gate: str, code: int) -> None:
+def run_again(tiny_run: TinyRun, *overrides: str) -> subprocess.CompletedProcess[str]:
     recipe = tiny_run.folder / "tiny.yaml"
     recipe.write_text(json.dumps(dict(tiny_run.recipe)))
     command = [sys.executable, "-m", "compress", "run", str(recipe), "--out", str(tiny_run.folder)]
-    done = subprocess.run(
-        [*command, "--set", f"gates.min_retention={gate}"], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == code, done.stderr
-    if code == 3:
-        assert "min_retention missed" in done.stdout
-        assert "below 1.5, by" in done.stdout.replace("\n", " ")
+    for override in overrides:
+        command += ["--set", override]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_a_missed_gate_is_exit_code_3_and_says_by_how_much(tiny_run: TinyRun) -> None:
+    done = run_again(tiny_run, "gates.min_retention=1.5")
+    assert done.returncode == 3, done.stderr
+    said = " ".join(done.stdout.split())
+    assert "min_retention missed" in said
+    assert "below 1.5, by" in said
+    assert read(tiny_run.bundle).manifest.verdict == "fail"
+
+
+def test_a_threshold_inside_the_interval_is_exit_code_4_and_says_how_many_rows_settle_it(
+    tiny_run: TinyRun,
+) -> None:
+    low, high = tiny_run.report.fidelity.agreement_ci
+    done = run_again(tiny_run, f"gates.min_agreement={low + (high - low) / 4}")
+    assert done.returncode == 4, done.stderr
+    said = " ".join(done.stdout.split())
+    assert "min_agreement inconclusive" in said
+    assert "rows would settle it (150 now)" in said
+
+
+def test_gates_that_are_met_are_exit_code_0(tiny_run: TinyRun) -> None:
+    done = run_again(tiny_run, "gates.min_retention=0.5", "gates.max_size_mb=1")
+    assert done.returncode == 0, done.stderr
+    assert read(tiny_run.bundle).manifest.verdict == "pass"
+
+
+def test_an_export_that_answers_otherwise_is_exit_code_3_and_no_bundle(
+    tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(tiny_run.folder / "stages", tmp_path / "run" / "stages")
+    for made in [*tmp_path.glob("run/stages/student-onnx-*"), *tmp_path.glob("run/stages/int8-*")]:
+        shutil.rmtree(made)
+    recipe = tmp_path / "tiny.yaml"
+    recipe.write_text(json.dumps(dict(tiny_run.recipe)))
+    monkeypatch.setattr(export.parity, "FLOAT_TOLERANCE", 0.0)
+    monkeypatch.setattr(sys, "argv", ["compress", "run", str(recipe), "--out", str(tmp_path / "run")])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 3
+    assert "does not answer as the PyTorch model it came from" in capsys.readouterr().err
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"stages"}
+
+
+def test_the_teacher_answers_live_beside_its_bundle(tiny_run: TinyRun, tmp_path: Path) -> None:
+    (teacher,) = tiny_run.folder.glob("stages/teacher-??????????")
+    rows = [json.loads(line) for line in (tiny_run.bundle / "evaluation.jsonl").read_text().splitlines()]
+    live = live_teacher(str(teacher), tiny_run.bundle)
+    for row, answer in zip(rows, live.predict([row["text"] for row in rows]), strict=True):
+        assert answer.probabilities == pytest.approx(row["teacher"]["probabilities"], abs=1e-4)
+    stranger = tmp_path / "stranger"
+    shutil.copytree(teacher, stranger)
+    config = json.loads((stranger / "config.json").read_text())
+    config["id2label"] = {"0": "LABEL_0", "1": "LABEL_1", "2": "LABEL_2"}
+    (stranger / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match="the labels LABEL_0"):
+        live_teacher(str(stranger), tiny_run.bundle)
 
 
 def test_json_on_stdout_is_one_document(tiny_run: TinyRun) -> None:
+    document = json.loads(run_again_as_json(tiny_run))
+    assert document["schema"] == 1
+    assert document["models"][0]["score"] == tiny_run.report.models[0].score
+
+
+def run_again_as_json(tiny_run: TinyRun) -> str:
     recipe = tiny_run.folder / "tiny.yaml"
     recipe.write_text(json.dumps(dict(tiny_run.recipe)))
     command = [sys.executable, "-m", "compress", "run", str(recipe), "--out", str(tiny_run.folder), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    document = json.loads(done.stdout)
-    assert document["schema"] == 1
-    assert document["models"][0]["score"] == tiny_run.report.models[0].score
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout

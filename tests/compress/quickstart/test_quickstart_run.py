@@ -36,14 +36,12 @@ def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Quickstart:
     return Quickstart(folder, done.returncode, done.stdout, done.stderr)
 
 
-def test_it_passes_or_leaves_only_the_speed_open(quickstart: Quickstart) -> None:
-    """On a quiet machine the verdict is pass; beside busy neighbours the speed alone may stay unsettled."""
-    statuses = {gate["name"]: gate["status"] for gate in quickstart.report["gates"]}  # type: ignore[attr-defined]
-    speed = statuses.pop("min_speedup")
-    assert set(statuses.values()) == {"pass"}, quickstart.printed
-    assert speed in {"pass", "inconclusive"}
-    assert quickstart.code == (0 if speed == "pass" else 4), quickstart.said
-    assert quickstart.report["verdict"] == speed
+def test_it_passes(quickstart: Quickstart) -> None:
+    assert quickstart.code == 0, quickstart.said
+    assert quickstart.report["verdict"] == "pass"
+    gates = {gate["name"]: gate["status"] for gate in quickstart.report["gates"]}  # type: ignore[attr-defined]
+    assert gates == {"min_retention": "pass", "min_agreement": "pass", "max_size_mb": "pass"}
+    assert quickstart.report["speedup"]["p50"] > 1  # type: ignore[index]
 
 
 def test_a_bag_of_words_stays_three_points_below_the_teacher(quickstart: Quickstart) -> None:
@@ -67,7 +65,7 @@ def test_a_bag_of_words_stays_three_points_below_the_teacher(quickstart: Quickst
 def test_it_shows_what_the_product_does(quickstart: Quickstart) -> None:
     for expected in ("teacher", "student", "int8", "retention", "Bundle: runs/quickstart/bundle", "Next:"):
         assert expected in quickstart.printed
-    assert re.search(r"(PASS|INCONCLUSIVE): the \d+\.\d+ MB student keeps", quickstart.printed)
+    assert re.search(r"PASS: the \d+\.\d+ MB student keeps", quickstart.printed)
 
 
 def test_the_next_commands_work_as_printed(quickstart: Quickstart) -> None:
