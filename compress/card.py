@@ -1,7 +1,7 @@
 """The bundle's README.md: a model card made from the measurements."""
 
 from compress.judge.report import ModelRow, Report
-from compress.judge.table import sentence
+from compress.judge.wording import sentence
 
 
 def model_card(name: str, report: Report) -> str:

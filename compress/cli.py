@@ -187,13 +187,9 @@ def _stack(command: str, extra: str | None) -> Iterator[None]:
         missing = (error.name or "").split(".")[0]
         if extra is None or missing in {"compress", "export", "serve", "app"}:
             raise
-        from serve.errors import UserError
+        from compress.errors import MissingExtraError
 
-        raise UserError(
-            f"`compress {command}` needs the package {missing}, which is not installed",
-            f"the extra [{extra}] of compress-toolchain",
-            f'pip install "compress-toolchain[{extra}]", or `make install` in a checkout',
-        ) from None
+        raise MissingExtraError(command, missing, extra) from None
 
 
 @contextmanager
@@ -221,7 +217,9 @@ def _show_result(report: object, *, as_json: bool) -> None:
     console.print(render(report))
     bundle = shlex.quote(report.bundle)
     console.print(f"\nBundle: {report.bundle}\n\nNext:", markup=False, soft_wrap=True)
-    console.print(f"  {me()} serve {bundle}\n  {me()} demo {bundle}", markup=False, soft_wrap=True)
+    console.print(f"  {me()} serve {bundle}", markup=False, soft_wrap=True)
+    live = f"--teacher {shlex.quote(report.teacher)}"
+    console.print(f"  {me()} demo {bundle} {live}", markup=False, soft_wrap=True)
 
 
 def _say_where(url: str) -> None:

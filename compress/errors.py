@@ -23,6 +23,18 @@ class RecipeError(UserError):
         )
 
 
+class SeveralMistakesError(UserError):
+    """Mistakes that have nothing to do with each other, told at once."""
+
+    def __init__(self, errors: Sequence[UserError]) -> None:
+        self.errors = tuple(errors)
+        first = errors[0]
+        super().__init__(first.found, first.expected, first.remedy)
+
+    def __str__(self) -> str:
+        return "\n\n".join(map(str, self.errors))
+
+
 class DataError(UserError):
     """A data set that cannot be read, or that cannot be learned from."""
 
@@ -38,8 +50,16 @@ class MissingExtraError(UserError):
         super().__init__(
             f"`compress {command}` needs the package {package}, which is not installed",
             f"the extra [{extra}] of compress-toolchain",
-            f'pip install "compress-toolchain[{extra}]"',
+            f'pip install "compress-toolchain[{extra}]", or `make install` in a checkout',
         )
 
 
-__all__ = ["DataError", "MissingExtraError", "ModelError", "ProofError", "RecipeError", "UserError"]
+__all__ = [
+    "DataError",
+    "MissingExtraError",
+    "ModelError",
+    "ProofError",
+    "RecipeError",
+    "SeveralMistakesError",
+    "UserError",
+]

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from compress.data.rows import Rows
+from compress.judge.machine import machine, versions
 from compress.models.predict import TorchPredictor, input_names
 from compress.models.trained import Trained
 from compress.stage import Stage, write_json
@@ -35,7 +36,13 @@ def export_stage(
 
     stage = workshop.do(
         name,
-        {"from": made_from.digest, "opset": OPSET, "exporter": EXPORTER, "rows": proof_rows.digest()},
+        {
+            "from": made_from.digest,
+            "opset": OPSET,
+            "exporter": EXPORTER,
+            "with": _tools(),
+            "rows": proof_rows.digest(),
+        },
         work,
     )
     return OnnxModel(stage.folder / FLOAT_FILE, "fp32", OPSET), _read_finding(stage.folder), stage
@@ -61,9 +68,23 @@ def quantize_stage(
         return {"size_mb": quantized.size_mb}
 
     stage = workshop.do(
-        "int8", {"from": made_from.digest, "options": options.model_dump(), "rows": proof_rows.digest()}, work
+        "int8",
+        {
+            "from": made_from.digest,
+            "options": options.model_dump(),
+            "with": _tools(),
+            "rows": proof_rows.digest(),
+        },
+        work,
     )
     return OnnxModel(stage.folder / QUANTIZED_FILE, "int8", model.opset), _read_finding(stage.folder)
+
+
+def _tools() -> dict[str, object]:
+    """What a file and its proof depend on besides the model: versions, and the processor that computed."""
+    found = versions()
+    used = ("torch", "onnx", "onnxscript", "onnxruntime", "tokenizers")
+    return {name: found.get(name) for name in used} | {"processor": machine().model_dump()}
 
 
 def _prove(model: OnnxModel, trained: Trained, rows: Rows, folder: Path) -> None:

@@ -1,17 +1,22 @@
 """The story of a run, from a recipe to a report: read `run_recipe` from top to bottom."""
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from transformers import set_seed
 
 from compress.bundle import make_bundle
 from compress.data.rows import Rows, Splits
+from compress.data.stratify import sample
 from compress.distill import Distill
 from compress.distill.student import distil
 from compress.distill.teacher_logits import compute_teacher_logits, read_teacher_logits
+from compress.errors import ProofError
 from compress.exporting import export_stage, quantize_stage
 from compress.judge.answers import read_answers, record_answers
 from compress.judge.contestants import Contestant, line_up, predictors
@@ -22,7 +27,7 @@ from compress.judge.timing import read_timings, time_contestants
 from compress.judge.verdict import Asked, Measured, make_report
 from compress.models.shrink import shrink
 from compress.models.teacher import check_teacher, make_teacher, source_digest
-from compress.models.trained import Trained, load_trained, save_trained
+from compress.models.trained import WEIGHTS, Trained, load_trained, save_trained
 from compress.prepare import Prepared, prepare
 from compress.progress import Progress
 from compress.quickstart.resolve import resolve_builtin
@@ -30,7 +35,7 @@ from compress.quiet import quiet_libraries
 from compress.recipe import BenchmarkOptions, RunConfig
 from compress.stage import Stage, Stages, write_text
 from compress.workshop import Workshop
-from serve.bundle import REPORT, sha256
+from serve.bundle import REPORT, TOKENIZER, sha256
 
 
 @dataclass(frozen=True)
@@ -42,16 +47,35 @@ class Place:
     reproduce: str  # the command that gives the same report again
 
 
-def run_recipe(config: RunConfig, place: Place, progress: Progress) -> Report:
-    """Teacher, student, ONNX, int8, verdict, bundle; whatever was done before is not done again."""
+def run_recipe(asked: RunConfig, place: Place, progress: Progress, *, fresh: bool = False) -> Report:
+    """Teacher, student, ONNX, int8, verdict, bundle; what was done before is done again only when `fresh`.
+
+    Seeds the global generators of Python, numpy and torch, and silences the libraries' own messages.
+    """
     quiet_libraries()
-    set_seed(config.seed)
-    config = resolve_builtin(config, place.folder / "stages")
+    set_seed(asked.seed)
+    stages = Stages(place.folder / "stages")
+    config = resolve_builtin(asked, stages.root)
     prepared = prepare(config)
+    if fresh:  # only now that the recipe was found to be good
+        stages.forget()
+        resolve_builtin(asked, stages.root)
+    try:
+        return _run_prepared(asked, config, prepared, stages, place, progress)
+    except ProofError:
+        # An older bundle beside this failure would be taken for its result.
+        shutil.rmtree(place.folder / "bundle", ignore_errors=True)
+        (place.folder / REPORT).unlink(missing_ok=True)
+        raise
+
+
+def _run_prepared(
+    asked: RunConfig, config: RunConfig, prepared: Prepared, stages: Stages, place: Place, progress: Progress
+) -> Report:
     for note in prepared.notes:
         progress.say(f"note: {note}")
     workshop = Workshop(
-        stages=Stages(place.folder / "stages"),
+        stages=stages,
         progress=progress,
         compute=prepared.compute,
         seed=config.seed,
@@ -88,8 +112,9 @@ def run_recipe(config: RunConfig, place: Place, progress: Progress) -> Report:
             metric=config.metric,
             thresholds=Thresholds(**config.gates.model_dump()),
             seed=config.seed,
-            recipe=config.model_dump(mode="json", by_alias=True, exclude_none=True),
+            recipe=asked.model_dump(mode="json", by_alias=True, exclude_none=True),
             bundle=str(place.folder / "bundle"),
+            teacher=str(teacher_stage.folder),
             reproduce=place.reproduce,
         ),
         splits,
@@ -136,7 +161,7 @@ def _teacher(workshop: Workshop, config: RunConfig, prepared: Prepared) -> tuple
         )
 
     stage = workshop.do("teacher", inputs, work)
-    return stage, load_trained(stage.folder)
+    return stage, load_trained(stage.folder, trust_remote_code=options.trust_remote_code)
 
 
 def _teacher_logits(
@@ -146,17 +171,18 @@ def _teacher_logits(
     rows = {"validation": splits.validation} | ({"train": splits.train} if distils else {})
 
     def work(folder: Path) -> Mapping[str, object]:
-        compute_teacher_logits(teacher, rows, workshop.compute.device, folder, workshop.progress)
+        compute_teacher_logits(teacher, rows, workshop.compute.device, folder, workshop.progress, check)
         return {}
 
-    stage = workshop.do(
+    def check(split: str, logits: NDArray[np.float32]) -> None:
+        """Before an hour goes into a student: does this teacher know the task?"""
+        if split == "validation" and splits.is_labelled:
+            accuracy = check_teacher(teacher, logits, splits.validation)
+            workshop.progress.say(f"teacher: accuracy {accuracy:.3f} on {len(logits):,} selection rows")
+
+    return workshop.do(
         "teacher-logits", {"teacher": teacher_stage.digest, "data": splits.digest(), "of": sorted(rows)}, work
     )
-    if splits.is_labelled:
-        logits = read_teacher_logits(stage.folder, "validation")
-        accuracy = check_teacher(teacher, logits, splits.validation)
-        workshop.progress.say(f"teacher: accuracy {accuracy:.3f} on {len(logits):,} selection rows")
-    return stage
 
 
 def _student(
@@ -215,7 +241,14 @@ def _measure(
     labels: tuple[str, ...],
 ) -> tuple[Stage, Stage]:
     """Every contestant's answers on the reported rows, and its latency on texts drawn from them."""
-    files = {one.key: sha256(one.file or one.trained.folder / "model.safetensors") for one in contestants}
+    files = {
+        one.key: [
+            sha256(one.file or one.trained.folder / WEIGHTS),
+            sha256(one.trained.folder / TOKENIZER),
+            labels,
+        ]
+        for one in contestants
+    }
     inputs = {
         "files": files,
         "rows": rows.digest(),
@@ -228,7 +261,7 @@ def _measure(
         return {}
 
     def clock(folder: Path) -> Mapping[str, object]:
-        texts = rows.texts[: options.texts]
+        texts = sample(rows.with_labels(None), options.texts, workshop.seed).texts
         results = time_contestants(contestants, texts, options, workshop.seed, folder, workshop.progress)
         return {"noisy": any(result.noisy for result in results.values())}
 

@@ -125,7 +125,7 @@ def _expected_seconds(
     config: RunConfig, prepared: Prepared, teacher: PreTrainedModel, student: PreTrainedModel | None
 ) -> dict[str, float]:
     rows = len(prepared.splits.train)
-    tokens = max(4, round(prepared.lengths.mean))
+    tokens = min(max(4, round(prepared.lengths.mean)), prepared.max_length)
     device = prepared.compute.device
     seconds: dict[str, float] = {}
     if options := config.teacher.train:

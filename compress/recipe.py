@@ -1,6 +1,6 @@
 """The recipe: what one run is asked to do, as strict frozen types.
 
-Only the command line and `compress.pipeline` see a `RunConfig` whole; every stage gets its own part.
+What starts a run sees a `RunConfig` whole; every stage gets its own part.
 """
 
 from typing import Annotated, Literal, Self

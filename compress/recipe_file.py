@@ -36,7 +36,7 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
             f"{path} is not UTF-8 text ({error})", "a YAML file in UTF-8", "save it as UTF-8"
         ) from None
     try:
-        values = yaml.safe_load(text)
+        values = yaml.load(text, _OnceEach)  # noqa: S506 - a SafeLoader
         lines = _line_numbers(text)
     except yaml.YAMLError as error:
         raise UserError(
@@ -67,6 +67,21 @@ def check_recipe(
         return RunConfig.model_validate(merged)
     except ValidationError as error:
         raise RecipeError(source, [_fault(details, lines or {}) for details in error.errors()]) from None
+
+
+class _OnceEach(yaml.SafeLoader):
+    """Refuses a key that is given twice, of which YAML would silently keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[object] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} is given twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep=deep)
 
 
 def _recipes_beside(path: Path) -> list[Path]:

@@ -26,14 +26,11 @@ def start(
 ) -> Report:
     """Read the recipe and run it; see `compress.run`."""
     from compress.pipeline import Place, run_recipe
-    from compress.stage import Stages
 
     config, name, command = resolve(recipe, overrides)
     folder = Path(out) if out is not None else Path("runs") / name
-    if fresh:
-        Stages(folder / "stages").forget()
     reproduce = f"{command} --out {shlex.quote(str(folder))}"
-    return run_recipe(config, Place(folder, name, reproduce), progress or Silent())
+    return run_recipe(config, Place(folder, name, reproduce), progress or Silent(), fresh=fresh)
 
 
 def resolve(

@@ -3,15 +3,19 @@
 import json
 from pathlib import Path
 
+import yaml
+
 from compress.data.columns import find_columns
-from compress.data.load import load_splits
+from compress.data.load import ALIASES, load_splits
 from compress.data.read import read_raw
 from compress.data.rows import Splits
 from compress.errors import UserError
 from compress.models.lengths import choose_max_length, measure_lengths
 from compress.models.open import Opened, open_model
 from compress.models.shrink import LAYER_LISTS, layer_count
+from compress.models.teacher import align_teacher
 from compress.models.tokenizer import position_limit
+from compress.prepare import prepare
 from compress.progress import Progress
 from compress.quiet import quiet_libraries
 from compress.recipe import DataOptions, TeacherOptions
@@ -31,7 +35,11 @@ def starting_recipe(data: str, teacher: str, path: Path, progress: Progress) -> 
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, text)
-    read_recipe(path)
+    try:
+        prepare(read_recipe(path))
+    except UserError:
+        path.unlink()
+        raise
     progress.say(f"recipe written to {path}")
     return path
 
@@ -40,7 +48,8 @@ def _recipe_text(data: str, teacher: str, path: Path) -> str:
     opened = open_model(TeacherOptions(model=teacher))
     options = DataOptions(path=data)
     raw = read_raw(data, None, None)
-    columns = find_columns(next(iter(raw.values())), None, None, no_label=False)
+    train = next((raw[name] for name in ALIASES["train"] if name in raw), next(iter(raw.values())))
+    columns = find_columns(train, None, None, no_label=False)
     splits = load_splits(options, seed=13)
     lengths = measure_lengths(opened.tokenizer, splits.train.texts)
     max_length = choose_max_length(None, lengths, position_limit(opened.tokenizer, opened.config))
@@ -56,7 +65,7 @@ data:
   max_length: {max_length}
 teacher:
   model: {_quoted(teacher)}
-{_train_lines(opened, labelled=splits.is_labelled)}{_student_lines(opened)}\
+{_train_lines(opened, splits)}{_student_lines(opened)}\
 quantize: {{method: dynamic}}  # int8; `none` ships the float file
 gates:  # exit code 3 when one is missed, 4 when there are too few rows to tell
 {"  min_retention: 0.96  # shipped score / teacher score" + chr(10) if splits.is_labelled else ""}\
@@ -73,11 +82,17 @@ def _label_lines(splits: Splits) -> str:
     return f"  # {splits.label_count} labels: {shown}\n"
 
 
-def _train_lines(opened: Opened, *, labelled: bool) -> str:
-    if opened.has_trained_head or not labelled:
+def _train_lines(opened: Opened, splits: Splits) -> str:
+    fits = opened.has_trained_head
+    if fits and splits.is_labelled:
+        try:
+            align_teacher(opened, opened.options, splits, named_by_recipe=False)
+        except UserError:
+            fits = False  # it knows other labels
+    if fits or not splits.is_labelled:
         return f"  # used as it is: it was trained on {', '.join(opened.label_names[:6])}\n"
     return (
-        "  # it has no trained head, so it is fine-tuned first\n"
+        "  # it was not trained on these labels, so it is fine-tuned first\n"
         "  train: {epochs: 3, learning_rate: 5.0e-5, batch_size: 32}\n"
     )
 
@@ -95,7 +110,5 @@ def _student_lines(opened: Opened) -> str:
 
 def _quoted(text: str) -> str:
     return (
-        text
-        if text.replace("_", "").isalnum() and not text.isdigit()
-        else json.dumps(text, ensure_ascii=False)
+        text if text.isidentifier() and yaml.safe_load(text) == text else json.dumps(text, ensure_ascii=False)
     )

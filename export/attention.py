@@ -14,7 +14,7 @@ ONE_A_LAYER = frozenset({"bert", "roberta", "xlm-roberta", "camembert", "electra
 
 
 def attention_count(graph: onnx.ModelProto) -> int:
-    """Fused attention operators in a graph, the functions that it defines included."""
+    """Fused attention operators in a graph."""
     nodes = list(graph.graph.node)
     return sum(node.op_type in {"Attention", "MultiHeadAttention"} for node in nodes)
 

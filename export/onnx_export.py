@@ -13,17 +13,20 @@ from pathlib import Path
 import onnx
 import torch
 from torch import nn
+from torch.onnx import OnnxExporterError
 from transformers import PreTrainedModel
 
-from export.attention import check_attention
+from export.attention import ONE_A_LAYER, check_attention
 from export.first_token import last_layer_for_first_token
 from export.model import OnnxModel
 from export.proof import ProofError
+from serve.errors import UserError
 
 OPSET = 23
 EXPORTER = 2  # counts up when the same model gives another graph, so that kept files are made again
 OUTPUT = "logits"
 
+TESTED = ONE_A_LAYER | {"deberta-v2", "modernbert"}
 # Its rotary embedding does not come through the exporter's optimiser at this opset.
 NOT_OPTIMISED = frozenset({"modernbert"})
 
@@ -53,20 +56,28 @@ def to_onnx(model: PreTrainedModel, input_names: Sequence[str], path: Path) -> O
     axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("sequence")}
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".part")
-    with _quiet(), last_layer_for_first_token(model):
-        torch.onnx.export(
-            wrapper,
-            tuple(example.clone() for _ in input_names),
-            str(temporary),
-            input_names=list(input_names),
-            output_names=[OUTPUT],
-            dynamic_shapes={"tensors": tuple(dict(axes) for _ in input_names)},
-            dynamo=True,
-            opset_version=OPSET,
-            external_data=False,
-            optimize=model.config.model_type not in NOT_OPTIMISED,
-            verbose=False,
-        )
+    try:
+        with _quiet(), last_layer_for_first_token(model):
+            torch.onnx.export(
+                wrapper,
+                tuple(example.clone() for _ in input_names),
+                str(temporary),
+                input_names=list(input_names),
+                output_names=[OUTPUT],
+                dynamic_shapes={"tensors": tuple(dict(axes) for _ in input_names)},
+                dynamo=True,
+                opset_version=OPSET,
+                external_data=False,
+                optimize=model.config.model_type not in NOT_OPTIMISED,
+                verbose=False,
+            )
+    except OnnxExporterError as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(
+            f"PyTorch's exporter cannot export this {model.config.model_type} model: {reason}",
+            f"an architecture that it knows at opset {OPSET}; tested: {', '.join(sorted(TESTED))}",
+            "use a model of one of these architectures",
+        ) from None
     check_graph(onnx.load(str(temporary), load_external_data=False), model, input_names)
     temporary.replace(path)
     return OnnxModel(path, "fp32", OPSET)

@@ -75,7 +75,7 @@ def prove_parity(
     finding = ParityFinding(
         model.path.name, measure, difference, tolerance, len(torch_logits), BATCH_SIZES, tuple(sorted(widths))
     )
-    if difference > tolerance:
+    if not difference <= tolerance:  # so that NaN on either side is a difference
         raise ProofError(
             f"{finding.file} does not answer as the PyTorch model it came from: {measure.replace('_', ' ')} is "
             f"{difference:.3g} over {finding.texts} texts, and {tolerance:.3g} is allowed. No bundle was written."

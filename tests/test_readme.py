@@ -34,6 +34,11 @@ def test_every_python_block_runs(
     exec(code, {})
 
 
+def test_no_figure_is_left_to_be_filled_in() -> None:
+    for file in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        assert "@@" not in file.read_text(), file
+
+
 def test_every_file_that_the_docs_name_is_there() -> None:
     named = {
         match

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress.errors import DataError
+from serve.encoding import check_text
+from serve.errors import InputError
 
 TEXT_NAMES = ("text", "sentence", "content", "review", "utterance", "query", "message", "body")
 LABEL_NAMES = ("label", "labels", "intent", "class", "category", "target")
@@ -82,17 +84,17 @@ def read_texts(data: datasets.Dataset, column: str, split: str) -> list[str]:
             "a text in every row",
             f"take those rows out, or set data.columns.text to another column than {column!r}",
         )
+    for row, text in enumerate(texts):
+        try:
+            check_text(text)
+        except InputError as error:
+            found = f"row {row + 1} of {split} holds {error.found}"
+            raise DataError(found, error.expected, error.remedy) from None
     return texts
 
 
 def read_labels(data: datasets.Dataset, column: str, split: str) -> NDArray[np.int64] | list[str]:
     """The labels of one split: ids where the data has ids, names where it has names."""
-    if column not in data.column_names:
-        raise DataError(
-            f"the split {split} has the columns {', '.join(data.column_names)}",
-            f"the column {column!r}, which holds the labels of the other splits",
-            "mend the file, or leave the split out with data.splits",
-        )
     values = list(data[column])
     missing = [row for row, value in enumerate(values) if value is None or value == ""]
     if missing:

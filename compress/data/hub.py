@@ -7,6 +7,7 @@ first, with a limit of its own.
 import threading
 import urllib.error
 import urllib.request
+from functools import lru_cache
 from pathlib import Path
 
 from serve.errors import UserError
@@ -24,11 +25,23 @@ def require_hub(what: str, name: str, local_form: str) -> None:
     """Raise the one clear message, within seconds, when the Hub does not answer."""
     from huggingface_hub import constants
 
+    if reason := _silence(constants.ENDPOINT):
+        raise UserError(
+            f"the {what} {name} is not a local path, and the Hub at {constants.ENDPOINT} cannot be reached: "
+            f"{reason}",
+            f"a {what} that is here, or a Hub that answers",
+            f"check the network (or HF_ENDPOINT), or use a local copy: {local_form}",
+        )
+
+
+@lru_cache
+def _silence(endpoint: str) -> str:
+    """Why the Hub does not answer, or nothing; asked once, since each question may take seconds."""
     outcome: list[str] = []
 
     def probe() -> None:
         try:
-            request = urllib.request.Request(constants.ENDPOINT, method="HEAD")  # noqa: S310
+            request = urllib.request.Request(endpoint, method="HEAD")  # noqa: S310
             urllib.request.urlopen(request, timeout=PROBE_SECONDS).close()  # noqa: S310
             outcome.append("")
         except urllib.error.HTTPError:
@@ -40,10 +53,4 @@ def require_hub(what: str, name: str, local_form: str) -> None:
     prober = threading.Thread(target=probe, daemon=True)
     prober.start()
     prober.join(PROBE_SECONDS)
-    reason = outcome[0] if outcome else f"no answer within {PROBE_SECONDS:.0f} s"
-    if reason:
-        raise UserError(
-            f"the {what} {name} is not a local path, and the Hub at {constants.ENDPOINT} cannot be reached: {reason}",
-            f"a {what} that is here, or a Hub that answers",
-            f"check the network (or HF_ENDPOINT), or use a local copy: {local_form}",
-        )
+    return outcome[0] if outcome else f"no answer within {PROBE_SECONDS:.0f} s"

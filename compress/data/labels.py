@@ -1,10 +1,12 @@
 """Label names: gathered from the recipe, the data and the teacher, and aligned by name, never by guess."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import datasets
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 
 from compress.errors import DataError
@@ -19,8 +21,12 @@ class LabelSet:
     names: tuple[str, ...] | None
     count: int
 
+    by_name: bool  # a split of the data has names, so all are read as names
+
     def ids(self, raw: RawLabels, split: str) -> NDArray[np.int64]:
         """Label ids of shape (rows,) for one split."""
+        if self.by_name:
+            raw = _as_names(raw)
         if isinstance(raw, list):
             assert self.names is not None
             place = {name: index for index, name in enumerate(self.names)}
@@ -49,17 +55,28 @@ def gather_labels(
     raw: Mapping[str, RawLabels],
 ) -> LabelSet:
     """The label set: names from the recipe, else the data's own, else `labels.json`, else the strings found."""
+    if any(isinstance(labels, list) for labels in raw.values()):
+        raw = {part: _as_names(labels) for part, labels in raw.items()}
     from_feature = tuple(feature.names) if isinstance(feature, datasets.ClassLabel) else None
     names = from_recipe or from_feature or from_file
     train = raw["train"]
     if isinstance(train, list):
         names = names or tuple(sorted(set(train)))
-        return LabelSet(names, len(names))
+        return LabelSet(names, len(names), by_name=True)
     if names is not None:
-        return LabelSet(names, len(names))
-    return LabelSet(
-        None, int(max(labels.max() for labels in raw.values() if not isinstance(labels, list))) + 1
-    )
+        return LabelSet(names, len(names), by_name=False)
+    found = np.unique(train)
+    if found[0] != 0 or found[-1] != len(found) - 1:
+        raise DataError(
+            f"the label ids of train are {_listed(found.tolist())}",
+            "ids from 0 without gaps, or names",
+            "name every label in data.labels, or number the labels from 0",
+        )
+    return LabelSet(None, len(found), by_name=False)
+
+
+def _as_names(labels: RawLabels) -> list[str]:
+    return labels if isinstance(labels, list) else [str(label) for label in labels.tolist()]
 
 
 def is_generic(names: Sequence[str]) -> bool:
@@ -110,20 +127,27 @@ def align(
         )
     place = {normal_form(name): index for index, name in enumerate(model_names)}
     unmatched = [name for name in data_names if normal_form(name) not in place]
-    if unmatched or len(place) != label_count:
+    if unmatched or len(place) != label_count or len(set(map(normal_form, data_names))) != label_count:
         raise DataError(
             f"the teacher has no label for {_listed(unmatched or data_names)}; it has {_listed(model_names)}",
             "the same names in the data and in the teacher's config.json (id2label)",
             "rename the labels, map them with data.labels, or fine-tune with teacher.train",
         )
-    return np.asarray([place[normal_form(name)] for name in data_names], dtype=np.int64)
+    output_of = np.asarray([place[normal_form(name)] for name in data_names], dtype=np.int64)
+    assert len(set(output_of.tolist())) == label_count
+    return output_of
 
 
-def _listed(names: Sequence[str], most: int = 8) -> str:
+def _listed(names: Sequence[object], most: int = 8) -> str:
     shown = ", ".join(map(str, names[:most]))
     return shown + (f", ... ({len(names)} in all)" if len(names) > most else "")
 
 
 def _as_yaml(names: Sequence[str], most: int = 6) -> str:
-    pairs = ", ".join(f"{index}: {name}" for index, name in enumerate(names[:most]))
+    pairs = ", ".join(f"{index}: {_yaml_name(name)}" for index, name in enumerate(names[:most]))
     return "{" + pairs + (", ..." if len(names) > most else "") + "}"
+
+
+def _yaml_name(name: str) -> str:
+    """The name, quoted where YAML would read it as something else: `no` is false, `1` is a number."""
+    return name if yaml.safe_load(name) == name and not set(name) & set(",{}[]:#") else json.dumps(name)

@@ -111,12 +111,18 @@ def _labels(
 ) -> dict[str, RawLabels]:
     """The labels by part; a split whose labels are all -1 counts as unlabelled and is left out."""
     if columns.label is None:
+        others = [name for name in raw[names["train"]].column_names if name != columns.text]
         notes.append(
-            "the data has no labels: distilled from the teacher alone and judged by agreement with it"
+            "the data has no labels"
+            + (f" (columns that are not read: {', '.join(others)})" if others else "")
+            + ": distilled from the teacher alone and judged by agreement with it"
         )
         return {}
     labels: dict[str, RawLabels] = {}
     for part, name in names.items():
+        if columns.label not in raw[name].column_names:
+            notes.append(f"the split {name} has no column {columns.label!r} and is left out")
+            continue
         values = read_labels(raw[name], columns.label, name)
         if isinstance(values, np.ndarray) and bool((values == -1).all()):
             notes.append(f"the split {name} is unlabelled (every label is -1) and is left out")

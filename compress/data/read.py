@@ -37,7 +37,10 @@ def read_label_names(path: str) -> tuple[str, ...] | None:
     file = folder / "labels.json"
     if not source.exists() or not file.is_file() or file == source:
         return None
-    names = json.loads(file.read_text(encoding="utf-8"))
+    try:
+        names = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:
+        names = None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise DataError(
             f"{file} is not a list of names",
@@ -59,12 +62,14 @@ def _nearest(path: Path) -> str:
 
 def _files_by_split(source: Path) -> dict[str, list[Path]]:
     if source.is_file():
-        if source.suffix not in FORMATS:
+        if source.suffix.lower() not in FORMATS:
             raise DataError(
                 f"{source} ends in {source.suffix or 'nothing'}", f"a {_KNOWN} file", "convert it"
             )
         return {"train": [source]}
-    found = sorted(file for file in source.iterdir() if file.suffix in FORMATS and file.name != "labels.json")
+    found = sorted(
+        file for file in source.iterdir() if file.suffix.lower() in FORMATS and file.name != "labels.json"
+    )
     if not found:
         found = sorted(file for file in source.glob("*/*") if file.suffix in FORMATS)
     if not found:
@@ -79,7 +84,7 @@ def _files_by_split(source: Path) -> dict[str, list[Path]]:
 
 
 def _read_files(files: list[Path]) -> datasets.Dataset:
-    kinds = {FORMATS[file.suffix] for file in files}
+    kinds = {FORMATS[file.suffix.lower()] for file in files}
     if len(kinds) > 1:
         raise DataError(
             f"{files[0].parent} holds one split in several formats", "one format for each split", "keep one"
@@ -129,7 +134,7 @@ def _from_hub(path: str, name: str | None, revision: str | None) -> dict[str, da
             "owner/name of a public data set, or of one that your token opens",
             "check the spelling, or run `hf auth login`",
         ) from None
-    except (DatasetGenerationError, ValueError, RuntimeError) as error:
+    except (DatasetGenerationError, ValueError, RuntimeError, OSError) as error:
         raise DataError(
             f"the data set {path} cannot be loaded: {str(error).splitlines()[0]}",
             "a data set in files that `datasets` reads without running its code",

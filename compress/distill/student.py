@@ -10,7 +10,7 @@ from compress.data.rows import Rows, Splits
 from compress.distill import Distill
 from compress.models.trained import Trained, save_trained
 from compress.training.encoded import EncodedRows
-from compress.training.loop import Session, train
+from compress.training.loop import Session, remove_checkpoints, train
 
 
 def distil(
@@ -42,4 +42,5 @@ def distil(
         session,
     )
     save_trained(student.model, student.tokenizer, student.labels, student.max_length, session.folder)
+    remove_checkpoints(session.folder)
     return {"selection_score": best}

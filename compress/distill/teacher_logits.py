@@ -1,5 +1,6 @@
 """The teacher's logits over the training set: computed once, kept on disk, used in every epoch."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +15,23 @@ FILE = "logits.npz"
 
 
 def compute_teacher_logits(
-    teacher: Trained, splits: dict[str, Rows], device: str, folder: Path, progress: Progress
+    teacher: Trained,
+    splits: dict[str, Rows],
+    device: str,
+    folder: Path,
+    progress: Progress,
+    check: Callable[[str, NDArray[np.float32]], None],
 ) -> None:
-    """Write float32 logits of shape (rows, labels) for each split; texts are batched by length."""
+    """Write float32 logits of shape (rows, labels) for each split; texts are batched by length.
+
+    `check` sees each split's logits as they are there, and may raise before the next split is begun.
+    """
     predictor = TorchPredictor(teacher, device=device)
     arrays = {}
     with progress.bar("teacher's answers", sum(map(len, splits.values()))) as advance:
         for name, rows in splits.items():
             arrays[name] = predictor.logits(rows.texts, advance)
+            check(name, arrays[name])
     temporary = folder / f"{FILE}.part"
     with temporary.open("wb") as stream:
         np.savez(stream, **arrays)  # type: ignore[arg-type]  # numpy's stub mistakes names for its own options

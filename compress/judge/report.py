@@ -119,4 +119,5 @@ class Report(_Strict):
     created: str  # ISO 8601, UTC
     seconds: dict[str, float]  # per stage, of the run in which it was done
     bundle: str  # the bundle's folder
+    teacher: str  # the teacher's folder, for `compress demo --teacher`
     reproduce: str  # the command that gives this report again

@@ -40,6 +40,7 @@ class Asked:
     seed: int
     recipe: dict[str, object]
     bundle: str
+    teacher: str
     reproduce: str
 
 
@@ -89,6 +90,7 @@ def make_report(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         seconds=dict(seconds),
         bundle=asked.bundle,
+        teacher=asked.teacher,
         reproduce=asked.reproduce,
     )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from huggingface_hub import try_to_load_from_cache
-from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
 from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
@@ -89,25 +89,33 @@ def load_classifier(opened: Opened, labels: tuple[str, ...], *, new_head: bool) 
     level = transformers_log.level
     transformers_log.setLevel(logging.ERROR)  # the report of missing head weights is what was asked for
     try:
-        model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
+        model: PreTrainedModel
+        model, loading = AutoModelForSequenceClassification.from_pretrained(
             opened.source,
             revision=opened.options.revision or "main",
             trust_remote_code=opened.options.trust_remote_code,
             local_files_only=opened.offline,
             dtype=torch.float32,
+            output_loading_info=True,
             **keyword_arguments,
         )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise _unloadable(opened.options, error) from None
     finally:
         transformers_log.setLevel(level)
+    if loading["missing_keys"] and not new_head:
+        raise ModelError(
+            f"{opened.options.model} has no weights for {', '.join(sorted(loading['missing_keys'])[:4])}",
+            "every weight of a trained classifier",
+            "give the model as it was fine-tuned, or fine-tune it here with teacher.train",
+        )
     return model
 
 
 def _locate(name: str) -> tuple[str, bool]:
     """The folder or Hub id to load from, and whether only the local cache can be used."""
     if not is_local(name):
-        if isinstance(try_to_load_from_cache(name, "config.json"), str):
+        if _is_cached(name):
             try:
                 require_hub("model", name, "teacher.model: FOLDER")
             except UserError as error:
@@ -142,6 +150,17 @@ def _locate(name: str) -> tuple[str, bool]:
             "copy the weights there (a folder cloned without Git LFS holds pointers only)",
         )
     return str(folder), True
+
+
+def _is_cached(name: str) -> bool:
+    try:
+        return isinstance(try_to_load_from_cache(name, "config.json"), str)
+    except HFValidationError:
+        raise ModelError(
+            f"there is no folder {name}, and it is not a name that the Hub can have",
+            "a folder with config.json and model.safetensors, or `owner/name`",
+            "check teacher.model; a folder is read from the current one",
+        ) from None
 
 
 def _unloadable(options: TeacherOptions, error: BaseException) -> ModelError:

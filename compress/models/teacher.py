@@ -17,7 +17,7 @@ from compress.models.open import Opened, load_classifier
 from compress.models.trained import Trained, load_trained, save_trained
 from compress.recipe import TeacherOptions
 from compress.training.encoded import EncodedRows
-from compress.training.loop import Session, train
+from compress.training.loop import Session, remove_checkpoints, train
 from serve.bundle import sha256
 
 
@@ -58,6 +58,7 @@ def align_teacher(
             "a model that was fine-tuned on the task, or teacher.train to fine-tune it here",
             "add teacher.train: {epochs: 3, learning_rate: 5e-5}",
         )
+    _require_single_label(opened, options)
     if not splits.is_labelled:
         if options.train is not None:
             raise DataError(
@@ -76,6 +77,19 @@ def align_teacher(
     return Alignment(names, output_of, new_head=False)
 
 
+def _require_single_label(opened: Opened, options: TeacherOptions) -> None:
+    problem = getattr(opened.config, "problem_type", None)
+    if options.train is not None or (
+        len(opened.label_names) > 1 and problem in {None, "single_label_classification"}
+    ):
+        return
+    raise ModelError(
+        f"{options.model} is a model for {problem or 'regression'}, with {len(opened.label_names)} outputs",
+        "a classifier that gives each text one of at least two labels",
+        "several labels per text and regression are not built yet",
+    )
+
+
 def make_teacher(
     opened: Opened,
     options: TeacherOptions,
@@ -90,7 +104,7 @@ def make_teacher(
     save_trained(model, opened.tokenizer, alignment.names, max_length, session.folder)
     if options.train is None:
         return {"selection_score": None}
-    start = load_trained(session.folder)
+    start = load_trained(session.folder, trust_remote_code=options.trust_remote_code)
 
     def cross_entropy(logits: torch.Tensor, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         return functional.cross_entropy(logits.float(), batch["labels"])
@@ -104,6 +118,7 @@ def make_teacher(
         session,
     )
     save_trained(start.model, opened.tokenizer, alignment.names, max_length, session.folder)
+    remove_checkpoints(session.folder)
     return {"selection_score": best}
 
 
@@ -131,7 +146,7 @@ def check_teacher(teacher: Trained, logits: NDArray[np.float32], rows: Rows) -> 
     predicted = logits.argmax(axis=1)
     accuracy = score("accuracy", rows.labels, predicted, len(teacher.labels))
     correlation = score("matthews", rows.labels, predicted, len(teacher.labels))
-    if correlation >= max(0.05, 2 / np.sqrt(len(rows))):
+    if correlation >= min(max(0.05, 2 / np.sqrt(len(rows))), 0.5):
         return accuracy
     majority = float(np.bincount(rows.labels).max() / len(rows))
     raise ModelError(

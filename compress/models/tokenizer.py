@@ -72,7 +72,7 @@ def load_tokenizer(
 def position_limit(tokenizer: PreTrainedTokenizerFast, config: object) -> int:
     """The most tokens, special ones included, that model and tokenizer can take."""
     positions = getattr(config, "max_position_embeddings", None) or 512
-    if getattr(config, "model_type", "") in {"roberta", "xlm-roberta", "camembert"}:
+    if getattr(config, "model_type", "") in {"roberta", "xlm-roberta", "camembert", "mpnet"}:
         positions -= 2  # its positions begin after the padding id
     return int(min(positions, tokenizer.model_max_length))
 

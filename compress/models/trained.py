@@ -78,10 +78,13 @@ def open_trained(name: str) -> Trained:
     return Trained(model.eval(), opened.tokenizer, opened.label_names, max_length, folder)
 
 
-def load_trained(folder: Path) -> Trained:
+def load_trained(folder: Path, *, trust_remote_code: bool = False) -> Trained:
     """The model in a folder that `save_trained` wrote, in evaluation mode on the CPU."""
-    model = AutoModelForSequenceClassification.from_pretrained(str(folder), dtype=torch.float32)
+    model = AutoModelForSequenceClassification.from_pretrained(
+        str(folder), dtype=torch.float32, trust_remote_code=trust_remote_code
+    )
     model.eval()
     labels = tuple(model.config.id2label[index] for index in range(model.config.num_labels))
     config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
-    return Trained(model, load_tokenizer(str(folder)), labels, int(config["model_max_length"]), folder)
+    tokenizer = load_tokenizer(str(folder), trust_remote_code=trust_remote_code)
+    return Trained(model, tokenizer, labels, int(config["model_max_length"]), folder)

@@ -1,6 +1,8 @@
 """Makes the data set and the untrained teacher that a recipe names `builtin:support-desk`."""
 
 import csv
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from compress.recipe import RunConfig
@@ -16,15 +18,24 @@ def resolve_builtin(config: RunConfig, folder: Path) -> RunConfig:
     from compress.quickstart.model import build_teacher
 
     data, model = folder / f"support-desk-data-{config.seed}", folder / f"support-desk-model-{config.seed}"
-    if not (data / "test.csv").is_file():
-        write_dataset(data, seed=config.seed)
-    if config.teacher.model == BUILTIN and not (model / "tokenizer_config.json").is_file():
+    if not data.is_dir():
+        _make(data, lambda at: write_dataset(at, seed=config.seed))
+    if config.teacher.model == BUILTIN and not model.is_dir():
         with (data / "train.csv").open(encoding="utf-8", newline="") as stream:
             rows = list(csv.DictReader(stream))
-        build_teacher(model, [row["text"] for row in rows], [row["label"] for row in rows], seed=config.seed)
+        texts, labels = [row["text"] for row in rows], [row["label"] for row in rows]
+        _make(model, lambda at: build_teacher(at, texts, labels, seed=config.seed))
     changes: dict[str, object] = {}
     if config.data.path == BUILTIN:
         changes["data"] = config.data.model_copy(update={"path": str(data)})
     if config.teacher.model == BUILTIN:
         changes["teacher"] = config.teacher.model_copy(update={"model": str(model)})
     return config.model_copy(update=changes)
+
+
+def _make(folder: Path, write: Callable[[Path], None]) -> None:
+    """The folder is there whole or not at all."""
+    work = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(work, ignore_errors=True)
+    write(work)
+    work.rename(folder)

@@ -4,6 +4,7 @@ Batches of like length padded to their longest, bfloat16 where the machine has i
 the task's metric, and resumable: a checkpoint that lies in the folder is gone on from.
 """
 
+import json
 import logging
 import shutil
 import warnings
@@ -58,7 +59,8 @@ def train(
     session: Session,
 ) -> float:
     """Train in place, end with the best checkpoint's weights, and return its score on the selection rows."""
-    checkpoints = session.folder / CHECKPOINTS
+    # Resolved, because a checkpoint remembers where the best one lies.
+    checkpoints = (session.folder / CHECKPOINTS).resolve()
     try:
         trainer = _LossTrainer(
             model=model,
@@ -78,7 +80,7 @@ def train(
         ) from None
     trainer.remove_callback(PrinterCallback)  # it prints to stdout, which belongs to results
     trainer.batch_loss = loss
-    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
+    last = _last_whole_checkpoint(checkpoints)
     if last is not None:
         session.progress.say(f"{session.title}: going on from step {last.rpartition('-')[2]}")
     steps = trainer.args.max_steps
@@ -86,7 +88,6 @@ def train(
         trainer.add_callback(ProgressCallback(advance))
         trainer.train(resume_from_checkpoint=last)
     best = trainer.state.best_metric
-    _remove_checkpoints(checkpoints)
     return float(best if best is not None else 0.0)
 
 
@@ -96,12 +97,26 @@ def training_steps(options: TrainOptions, rows: int) -> int:
     return max(1, round(options.epochs * per_epoch))
 
 
-def _remove_checkpoints(folder: Path) -> None:
-    """What is left is a tracker's log, where the recipe asked for one."""
+def remove_checkpoints(stage_folder: Path) -> None:
+    """To be called once the weights are saved; what is left is a tracker's log, where one was asked for."""
+    folder = stage_folder / CHECKPOINTS
     for checkpoint in folder.glob("checkpoint-*"):
         shutil.rmtree(checkpoint)
-    if not any(folder.iterdir()):
+    if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
+
+
+def _last_whole_checkpoint(folder: Path) -> str | None:
+    """The last checkpoint that was written to its end; one that a kill cut off is removed.
+
+    Trainer writes a checkpoint file by file, its state last, and would stumble over half of one.
+    """
+    for checkpoint in folder.glob("checkpoint-*"):
+        try:
+            json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            shutil.rmtree(checkpoint)
+    return get_last_checkpoint(str(folder)) if folder.is_dir() else None
 
 
 class _LossTrainer(Trainer):

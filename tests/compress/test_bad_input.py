@@ -105,6 +105,15 @@ def classifier(labels: dict[int, str], *, keep_training: bool = False) -> Change
     return change
 
 
+def headless_classifier(recipe: dict[str, Any], folder: Path) -> None:
+    """A config that says classifier beside the weights of an encoder alone."""
+    model_without()(recipe, folder)
+    config = json.loads((folder / "model" / "config.json").read_text())
+    config |= {"architectures": ["BertForSequenceClassification"], "id2label": THREE, "label2id": {}}
+    (folder / "model" / "config.json").write_text(json.dumps(config))
+    del recipe["teacher"]["train"]
+
+
 ROWS = tiny_rows(90, seed=3)
 THREE = {0: "food", 1: "sport", 2: "travel"}
 
@@ -242,6 +251,38 @@ CASES = [
         classifier({0: "LABEL_0", 1: "LABEL_1", 2: "LABEL_2"}),
         ("LABEL_0", "food", "data.labels: {0: food"),
     ),
+    Case(
+        "true where a number belongs",
+        setting("teacher.train.epochs", True),
+        ("teacher.train.epochs", "true or false"),
+    ),
+    Case(
+        "text where true belongs", setting("bundle", {"rows": "no"}), ("bundle.rows", "true or false", "'no'")
+    ),
+    Case(
+        "label ids with a hole",
+        csv_rows([(text, str(1 + i % 2 * 4)) for i, (text, _) in enumerate(ROWS)]),
+        ("1, 5", "from 0 without gaps", "data.labels"),
+    ),
+    Case(
+        "names in train and ids in test",
+        split_files(
+            [(t, "0" if i % 2 else "none") for i, (t, _) in enumerate(ROWS)], [(t, "7") for t, _ in ROWS]
+        ),
+        ("label 7", "0, none"),
+    ),
+    Case(
+        "a text longer than any model takes",
+        csv_rows([*ROWS, ("goal " * 30_000, "sport")]),
+        ("row 91", "150,000 characters", "100,000"),
+    ),
+    Case("no name that the Hub can have", setting("teacher.model", "my model"), ("my model", "owner/name")),
+    Case(
+        "a head whose weights are missing",
+        headless_classifier,
+        ("no weights for classifier", "teacher.train"),
+    ),
+    Case("a regression model", classifier({0: "score"}), ("1 outputs", "not built yet")),
     Case("tracker that is not installed", setting("report_to", ["comet_ml"]), ("comet_ml", "report_to")),
 ]
 
@@ -364,3 +405,39 @@ def test_an_unreachable_hub_is_said_within_ten_seconds(
         assert time.monotonic() - start < 10
     for expected in ("owner/tickets", "cannot be reached", "local copy"):
         assert expected in message
+
+
+def test_faults_of_data_and_model_are_told_together(
+    tiny_data: Path,
+    tiny_encoder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recipe = tiny_recipe(tiny_data, tiny_encoder)
+    recipe["data"]["path"], recipe["student"]["layers"], recipe["device"] = "./nowhere", 9, "cuda"
+    file = tmp_path / "recipe.yaml"
+    file.write_text(json.dumps(recipe))
+    message = complaint(["run", str(file), "--out", str(tmp_path / "run")], capsys, monkeypatch)
+    for expected in ("./nowhere", "student.layers is 9", "no CUDA device"):
+        assert expected in message
+
+
+def test_a_key_that_is_given_twice_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "recipe.yaml"
+    file.write_text("seed: 1\ndata: {path: x}\nteacher: {model: y}\nseed: 2\n")
+    assert "'seed' is given twice" in complaint(["run", str(file)], capsys, monkeypatch)
+
+
+def test_a_bad_recipe_with_fresh_destroys_nothing(
+    tiny_encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / "run" / "stages" / "teacher-0123456789" / "stage.json"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("{}")
+    file = tmp_path / "recipe.yaml"
+    file.write_text(json.dumps(tiny_recipe(Path("./nowhere"), tiny_encoder)))
+    complaint(["run", str(file), "--out", str(tmp_path / "run"), "--fresh"], capsys, monkeypatch)
+    assert kept.is_file()

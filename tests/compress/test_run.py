@@ -148,6 +148,33 @@ def test_another_quantizer_trains_nothing_again(tiny_run: TinyRun, tmp_path: Pat
     assert not (folder / "bundle" / "onnx" / "model_quantized.onnx").exists()
 
 
+def test_a_changed_input_makes_its_own_stages_again_and_no_others(tiny_run: TinyRun, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(tiny_run.folder, folder)
+    before = set(stage_times(folder))
+    recipe = with_changes(tiny_run.recipe)
+    recipe["distill"][0] |= {"temperature": 4.0, "epochs": 1}
+    compress.run(recipe, out=folder)
+    made = {name.rsplit("-", 1)[0] for name in set(stage_times(folder)) - before}
+    assert made - {"latency"} == {"student-1-logits", "student-onnx", "int8", "answers"}
+
+
+def test_a_teacher_whose_labels_stand_in_another_order_scores_the_same(
+    tiny_run: TinyRun, tmp_path: Path
+) -> None:
+    (teacher,) = tiny_run.folder.glob("stages/teacher-??????????")
+    recipe = {
+        "data": {**tiny_run.recipe["data"], "labels": ["travel", "sport", "food"]},
+        "teacher": {"model": str(teacher)},  # its outputs are food, sport, travel
+        "benchmark": {"seconds": 1},
+    }
+    report = compress.run(recipe, out=tmp_path / "run")
+    assert report.labels == ["food", "sport", "travel"]
+    assert report.models[0].score == pytest.approx(tiny_run.report.models[0].score)
+    rows = [json.loads(line) for line in (tmp_path / "run/bundle/evaluation.jsonl").read_text().splitlines()]
+    assert np.mean([row["label"] == row["teacher"]["label"] for row in rows]) > 0.8
+
+
 def test_without_a_student_the_teacher_itself_is_quantised_and_judged(
     tiny_run: TinyRun, tmp_path: Path
 ) -> None:

@@ -17,14 +17,14 @@ def test_generic_names_on_one_side_need_the_recipe() -> None:
     generic = ["LABEL_0", "LABEL_1"]
     with pytest.raises(DataError, match="LABEL_0") as refused:
         align(generic, ("no", "yes"), 2, named_by_recipe=False)
-    assert "data.labels: {0: no, 1: yes}" in refused.value.remedy
+    assert 'data.labels: {0: "no", 1: "yes"}' in refused.value.remedy
     assert align(generic, ("no", "yes"), 2, named_by_recipe=True).tolist() == [0, 1]
 
 
 def test_ids_alone_beside_a_named_teacher_are_refused() -> None:
     with pytest.raises(DataError, match="numbers alone") as refused:
         align(["no", "yes"], None, 2, named_by_recipe=False)
-    assert "{0: no, 1: yes}" in refused.value.remedy
+    assert '{0: "no", 1: "yes"}' in refused.value.remedy
 
 
 def test_ids_alone_on_both_sides_are_taken_as_they_are() -> None:
@@ -36,3 +36,8 @@ def test_names_that_do_not_match_are_refused(names: tuple[str, ...]) -> None:
     with pytest.raises(DataError) as refused:
         align(["no", "yes"], names, len(names), named_by_recipe=False)
     assert "maybe" in refused.value.found
+
+
+def test_two_labels_of_the_data_that_are_one_to_the_teacher_are_refused() -> None:
+    with pytest.raises(DataError):
+        align(["a", "b"], ("a", "A"), 2, named_by_recipe=False)

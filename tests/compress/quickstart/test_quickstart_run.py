@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ class Quickstart:
     code: int
     printed: str
     said: str
+    peak_bytes: int  # of the largest process that this test run waited for
 
     @property
     def report(self) -> dict[str, object]:
@@ -33,7 +35,8 @@ class Quickstart:
 def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Quickstart:
     folder = tmp_path_factory.mktemp("newcomer")
     done = subprocess.run([COMMAND, "run"], cwd=folder, capture_output=True, text=True, check=False)
-    return Quickstart(folder, done.returncode, done.stdout, done.stderr)
+    peak_kib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return Quickstart(folder, done.returncode, done.stdout, done.stderr, peak_kib * 1024)
 
 
 def test_it_passes(quickstart: Quickstart) -> None:
@@ -42,6 +45,10 @@ def test_it_passes(quickstart: Quickstart) -> None:
     gates = {gate["name"]: gate["status"] for gate in quickstart.report["gates"]}  # type: ignore[attr-defined]
     assert gates == {"min_retention": "pass", "min_agreement": "pass", "max_size_mb": "pass"}
     assert quickstart.report["speedup"]["p50"] > 1  # type: ignore[index]
+
+
+def test_it_stays_inside_three_gigabytes(quickstart: Quickstart) -> None:
+    assert quickstart.peak_bytes < 3 * 2**30
 
 
 def test_a_bag_of_words_stays_three_points_below_the_teacher(quickstart: Quickstart) -> None:

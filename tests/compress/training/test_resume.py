@@ -40,6 +40,10 @@ def test_a_killed_distillation_goes_on_and_the_teacher_is_not_trained_again(
     command = [sys.executable, "-m", "compress", "run", str(file), "--out", str(out)]
 
     kill_when(command, out, "student-1-logits")
+    # A kill in the middle of writing leaves half a checkpoint, which must not be gone on from.
+    (folder,) = out.glob(f"stages/student-1-logits-*/{CHECKPOINTS}")
+    (folder / "checkpoint-99999").mkdir()
+    (folder / "checkpoint-99999" / "model.safetensors").write_bytes(b"half")
     (teacher,) = out.glob("stages/teacher-??????????/stage.json")
     trained = teacher.stat().st_mtime_ns
     assert not (out / "bundle").exists()
@@ -90,8 +94,10 @@ def test_ctrl_c_says_how_to_go_on(tiny_data: Path, tiny_encoder: Path, tmp_path:
         stderr=subprocess.PIPE,
         text=True,
     )
+    deadline = time.monotonic() + 240
     while not checkpoints(out, "teacher"):
         assert process.poll() is None
+        assert time.monotonic() < deadline
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
