@@ -1,6 +1,8 @@
 """The base of everything that a recipe can choose: strict, frozen, checked when it is built."""
 
-from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, model_validator
 
 
 class Options(BaseModel):
@@ -8,15 +10,17 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    @field_validator("*", mode="before")
+    @model_validator(mode="before")
     @classmethod
-    def _no_guessing(cls, value: object, info: ValidationInfo) -> object:
+    def _no_guessing(cls, values: Any) -> Any:
         """Pydantic takes `true` for 1 and "no" for false; a recipe that says so is a mistake."""
-        wants_bool = cls.model_fields[str(info.field_name)].annotation is bool
-        if wants_bool and not isinstance(value, bool):
-            raise ValueError(f"should be true or false (found {value!r})")
-        if isinstance(value, bool) and not wants_bool:
-            raise ValueError(
-                f"should not be true or false (found {str(value).lower()}); quote a text that means it"
-            )
-        return value
+        if not isinstance(values, dict):
+            return values
+        for name, field in cls.model_fields.items():
+            value = values.get(field.alias or name)
+            wants_bool = field.annotation is bool
+            if isinstance(value, bool) and not wants_bool:
+                raise ValueError(f"{name} should not be true or false (found {value}); quote a text that means it")
+            if wants_bool and value is not None and not isinstance(value, bool):
+                raise ValueError(f"{name} should be true or false (found {value!r})")
+        return values

@@ -254,10 +254,10 @@ CASES = [
     Case(
         "true where a number belongs",
         setting("teacher.train.epochs", True),
-        ("teacher.train.epochs", "true or false"),
+        ("teacher.train: epochs", "true or false"),
     ),
     Case(
-        "text where true belongs", setting("bundle", {"rows": "no"}), ("bundle.rows", "true or false", "'no'")
+        "text where true belongs", setting("bundle", {"rows": "no"}), ("bundle: rows", "true or false", "'no'")
     ),
     Case(
         "label ids with a hole",
