@@ -20,7 +20,9 @@ class Options(BaseModel):
             value = values.get(field.alias or name)
             wants_bool = field.annotation is bool
             if isinstance(value, bool) and not wants_bool:
-                raise ValueError(f"{name} should not be true or false (found {value}); quote a text that means it")
+                raise ValueError(
+                    f"{name} should not be true or false (found {value}); quote a text that means it"
+                )
             if wants_bool and value is not None and not isinstance(value, bool):
                 raise ValueError(f"{name} should be true or false (found {value!r})")
         return values

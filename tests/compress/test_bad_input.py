@@ -257,7 +257,9 @@ CASES = [
         ("teacher.train: epochs", "true or false"),
     ),
     Case(
-        "text where true belongs", setting("bundle", {"rows": "no"}), ("bundle: rows", "true or false", "'no'")
+        "text where true belongs",
+        setting("bundle", {"rows": "no"}),
+        ("bundle: rows", "true or false", "'no'"),
     ),
     Case(
         "label ids with a hole",
