@@ -279,5 +279,6 @@ def report() -> dict[str, Any]:
         "created": "2026-11-21T09:00:00Z",
         "seconds": {"train": 61.0},
         "bundle": "runs/quickstart/bundle",
+        "teacher": "runs/quickstart/stages/teacher-0123456789",
         "reproduce": "compress run quickstart",
     }

@@ -88,6 +88,7 @@ def make_report() -> Callable[..., Report]:
             "created": "2025-01-01T00:00:00Z",
             "seconds": {},
             "bundle": "bundle",
+            "teacher": "teacher",
             "reproduce": "compress run recipe.yaml",
         }
         return Report.model_validate(fields | changes)
