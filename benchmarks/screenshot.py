@@ -21,7 +21,7 @@ QUIET = (
     "--disable-background-networking",
     "--disable-sync",
 )
-TEXT = "a film that is clever without ever being warm, and somehow that is enough"
+TEXT = "a bit slow in the middle, but the actors make it worth your while"
 
 
 def main(bundle: Path, target: Path, teacher: str | None) -> None:
