@@ -180,3 +180,35 @@ def test_sdpa_and_eager_are_one_model() -> None:
         sdpa = model(input_ids=ids, attention_mask=mask).logits
         model.set_attn_implementation("eager")
         assert torch.allclose(model(input_ids=ids, attention_mask=mask).logits, sdpa, atol=1e-5)
+
+
+def test_what_transformers_5_no_longer_has_is_not_used() -> None:
+    import inspect
+
+    from transformers import TrainingArguments, pipelines
+
+    known = inspect.signature(TrainingArguments).parameters
+    assert not {"warmup_ratio", "logging_dir", "group_by_length"} & set(known)
+    assert "train_sampling_strategy" in known
+    assert "question-answering" not in pipelines.SUPPORTED_TASKS
+
+
+def test_attention_maps_are_not_given_under_sdpa() -> None:
+    """Why layer losses will have to hook queries and keys."""
+    model = small_model("bert")
+    ids = torch.randint(5, 300, (2, 6))
+    with torch.inference_mode():
+        given = model(input_ids=ids, output_attentions=True).attentions
+    assert not given or all(values is None for values in given)
+
+
+def test_the_fusion_tool_finds_no_attention_in_a_dynamo_export(exported: OnnxModel) -> None:
+    from onnxruntime.transformers.optimizer import optimize_model
+
+    fused = optimize_model(str(exported.path), model_type="bert", num_heads=4, hidden_size=32, opt_level=0)
+    assert fused.get_fused_operator_statistics()["Attention"] in {0, 2}  # 2: the exporter's own, untouched
+    assert not [
+        node
+        for node in fused.model.graph.node
+        if node.domain == "com.microsoft" and "Attention" in node.op_type
+    ]
