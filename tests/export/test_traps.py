@@ -7,10 +7,12 @@ way around it can go.
 import json
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
@@ -115,7 +117,6 @@ def test_dynamic_int8_answers_depend_on_their_neighbours(tmp_path: Path) -> None
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
     onnx.save(model, str(tmp_path / "one.onnx"))
     small = Dynamic().quantize(OnnxModel(tmp_path / "one.onnx", "fp32", 20), tmp_path / "small.onnx")
-    import onnxruntime
 
     session = onnxruntime.InferenceSession(str(small.path))
     (alone,) = session.run(None, {"x": np.asarray([[1.0]], np.float32)})
@@ -212,3 +213,41 @@ def test_the_fusion_tool_finds_no_attention_in_a_dynamo_export(exported: OnnxMod
         for node in fused.model.graph.node
         if node.domain == "com.microsoft" and "Attention" in node.op_type
     ]
+
+
+def test_the_torchscript_exporter_names_inputs_in_the_order_of_forward(tmp_path: Path) -> None:
+    """Why ours is not that exporter: with the tokenizer's order, mask and token types are exchanged in silence."""
+    model = small_model("bert")
+    model.set_attn_implementation("eager")
+    ids = torch.randint(5, 300, (1, 6))
+    order = ["input_ids", "token_type_ids", "attention_mask"]  # the tokenizer's
+    given = {
+        "input_ids": ids,
+        "token_type_ids": torch.zeros_like(ids),
+        "attention_mask": torch.ones_like(ids),
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            model,
+            (),
+            str(tmp_path / "script.onnx"),
+            kwargs=given,
+            input_names=order,
+            dynamo=False,
+            opset_version=17,
+        )
+    session = onnxruntime.InferenceSession(str(tmp_path / "script.onnx"))
+    feed = {name: values.numpy() for name, values in given.items()}
+    (logits,) = session.run(None, {value.name: feed[value.name] for value in session.get_inputs()})
+    with torch.inference_mode():
+        assert not np.allclose(logits, model(**given).logits.numpy(), atol=1e-3)
+
+
+def test_bfloat16_is_used_only_where_the_machine_computes_in_it() -> None:
+    from compress.training.device import choose_compute
+
+    flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    capable = "avx512_bf16" in flags or "amx_bf16" in flags
+    assert choose_compute("cpu", "auto").bf16 == capable
+    assert not choose_compute("cpu", "fp32").bf16
