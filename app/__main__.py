@@ -1,45 +1,28 @@
 """`python -m app BUNDLE`: the page, with the teacher's stored answers."""
 
-import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from serve.errors import UserError
+from serve.command_line import Given, run, say
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Show the page until told to stop; returns the exit code, 2 for a mistake that the user can mend."""
-    parser = argparse.ArgumentParser(
-        prog="python -m app", description="See teacher and student side by side."
-    )
-    parser.add_argument("bundle", type=Path, help="folder that `compress run` made")
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=7860, help="0 takes a free one (default: %(default)s)")
-    parser.add_argument("--threads", type=int, help="threads per inference (default: all that may be used)")
-    parser.add_argument("--insecure", action="store_true", help="allow a host that other machines reach")
-    given = parser.parse_args(arguments)
+    return run("app", "See teacher and student side by side.", _show, port=7860, arguments=arguments)
+
+
+def _show(given: Given) -> None:
     # Imported here so that --help answers at once.
     from app.launch import show
 
-    try:
-        show(
-            given.bundle,
-            host=given.host,
-            port=given.port,
-            threads=given.threads,
-            insecure=given.insecure,
-            ready=lambda url: _say(f"showing {given.bundle} on {url}"),
-        )
-    except UserError as error:
-        _say(str(error))
-        return 2
-    return 0
-
-
-def _say(message: str) -> None:
-    sys.stderr.write(f"{message}\n")
-    sys.stderr.flush()
+    show(
+        given.bundle,
+        host=given.host,
+        port=given.port,
+        threads=given.threads,
+        insecure=given.insecure,
+        ready=lambda url: say(f"showing {given.bundle} on {url}"),
+    )
 
 
 if __name__ == "__main__":

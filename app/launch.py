@@ -2,7 +2,6 @@
 
 import json
 import signal
-import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -14,11 +13,11 @@ from app.evaluation import read_rows
 from app.page import build_page
 from app.styles import CSS, theme
 from serve.bundle import EVALUATION, REPORT, read
-from serve.errors import BundleError, UserError
+from serve.errors import BundleError
 from serve.guard import Guard, is_loopback
+from serve.listening import check_host, listen
 from serve.predictor import Predictor
 from serve.runtime import OnnxRuntime
-from serve.server import checked_address
 
 
 def show(
@@ -36,7 +35,7 @@ def show(
     Without a `teacher` its stored answers are shown. `ready` is called with the URL once the page can be
     opened; port 0 takes a free port. Raises `UserError` and `BundleError`.
     """
-    checked_address(host, insecure=insecure)
+    check_host(host, insecure=insecure)
     checked = read(bundle)
     student = OnnxRuntime(checked, threads)
     rows = read_rows(bundle / EVALUATION)
@@ -56,7 +55,7 @@ def launch(page: gr.Blocks, *, host: str = "127.0.0.1", port: int = 7860, insecu
     Nothing is shared, counted or fetched from elsewhere. Raises `UserError` for a host that others reach,
     unless `insecure`, and for a port that is taken. `page.close()` ends it.
     """
-    checked_address(host, insecure=insecure)
+    check_host(host, insecure=insecure)
     page.queue(max_size=32)
     # Gradio by itself answers any Host and any Origin.
     guard = Middleware(Guard, loopback=is_loopback(host))
@@ -83,17 +82,8 @@ def _free(host: str, port: int) -> int:
 
     Gradio would look for the next free port without a word, or say so in an exception of its own.
     """
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        with socket.create_server((host, port), family=family) as probe:
-            return int(probe.getsockname()[1])
-    except (OSError, OverflowError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no such port"
-        raise UserError(
-            f"cannot listen on {host} port {port}: {reason}",
-            "an address of this machine and a free port from 0 to 65535",
-            "stop the program that uses it, or give another --port",
-        ) from None
+    with listen(host, port) as probe:
+        return int(probe.getsockname()[1])
 
 
 def _report(path: Path) -> dict[str, object]:

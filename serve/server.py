@@ -11,9 +11,9 @@ from fastapi import FastAPI
 
 from serve.bundle import read
 from serve.endpoint import create_app, describe
-from serve.errors import UserError
 from serve.guard import is_loopback
 from serve.limits import Limits
+from serve.listening import check_host, listen
 from serve.runtime import OnnxRuntime
 
 _IN_FLIGHT_SECONDS = 30  # for requests that were taken before the server was told to stop
@@ -35,8 +35,8 @@ def serve_bundle(
     `UserError` for a host that others can reach unless `insecure`, and for an address that is taken;
     `BundleError` for the bundle.
     """
-    checked_address(host, insecure=insecure)
-    with _listening(host, port) as listening:
+    check_host(host, insecure=insecure)
+    with listen(host, port) as listening:
         checked = read(bundle)
         runtime = OnnxRuntime(checked, threads)
         runtime.predict(["warm up"])  # the first inference allocates
@@ -45,29 +45,6 @@ def serve_bundle(
             shown = f"[{host}]" if ":" in host else host
             ready(f"http://{shown}:{listening.getsockname()[1]}")
         _run(app, listening)
-
-
-def checked_address(host: str, *, insecure: bool) -> None:
-    """Raise `UserError` for an address that other machines reach, unless that is wanted."""
-    if not insecure and not is_loopback(host):
-        raise UserError(
-            f"the host {host!r} can be reached from other machines, and the server asks for no password",
-            "127.0.0.1, ::1 or localhost",
-            "put a proxy that authenticates in front of it, or allow it with --insecure",
-        )
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=256)
-    except (OSError, OverflowError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no such port"
-        raise UserError(
-            f"cannot listen on {host} port {port}: {reason}",
-            "an address of this machine and a free port from 0 to 65535",
-            "stop the program that uses it, or give another --port",
-        ) from None
 
 
 def _run(app: FastAPI, listening: socket.socket) -> None:
