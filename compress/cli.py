@@ -194,8 +194,11 @@ def _stack(command: str, extra: str | None) -> Iterator[None]:
 
 @contextmanager
 def _resumable() -> Iterator[None]:
+    from compress.interrupt import noted_interrupts
+
     try:
-        yield
+        with noted_interrupts():
+            yield
     except KeyboardInterrupt:
         command = shlex.join(argument for argument in sys.argv[1:] if argument != "--fresh")
         _complain(f"\nStopped. What is done is kept; go on with:\n  {me()} {command}")

@@ -2,6 +2,7 @@
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from compress.interrupt import stop_if_asked
 from compress.progress import Advance
 
 
@@ -28,5 +29,6 @@ class ProgressCallback(TrainerCallback):
         control: TrainerControl,  # noqa: ARG002
         **_: object,
     ) -> None:
-        """One step more."""
+        """One step more, unless the user wants none."""
+        stop_if_asked()
         self._advance(1)
