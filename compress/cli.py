@@ -69,7 +69,54 @@ def run(
         with _resumable():
             report = start(source, out=out, overrides=set_, fresh=fresh, progress=terminal)  # type: ignore[arg-type]  # str, Path or None
         _show_result(report, as_json=json_)
-    raise typer.Exit(VERDICT_CODES[report.verdict])
+    raise typer.Exit(VERDICT_CODES[getattr(report, "verdict", "pass")])
+
+
+@app.command()
+def compare(
+    recipe: Annotated[str, typer.Argument(help="A recipe with a student; its teacher is trained once.")],
+    methods: Annotated[
+        str,
+        typer.Option(help="Methods by name, separated by commas; the plain student is always among them."),
+    ] = "logits,tinybert,minilm,theseus",
+    seeds: Annotated[
+        str,
+        typer.Option(help="How many seeds (counted up from the recipe's), or several seeds, as in 13,14,15."),
+    ] = "1",
+    learning_rates: Annotated[
+        str | None,
+        typer.Option(
+            help="A grid for every method and the plain student alike, chosen by the selection rows."
+        ),
+    ] = None,
+    set_: SetOption = [],  # noqa: B006 - typer copies it
+    out: Annotated[Path | None, typer.Option(help="The folder; runs/<recipe> by default.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Do everything again.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON on stdout.")] = False,
+) -> None:
+    """Did distillation help? One teacher, the same student by every method and without a teacher."""
+    with _stack("compare", "train"):
+        from rich.console import Console
+
+        from compress.compare.asked import parse_methods, parse_rates, parse_seeds
+        from compress.compare.pipeline import start_comparison
+        from compress.compare.table import render
+        from compress.terminal import Terminal
+
+        asked = (parse_methods(methods), parse_seeds(seeds), parse_rates(learning_rates))
+        with _resumable():
+            comparison, folder = start_comparison(
+                recipe, *asked, out=out, overrides=set_, fresh=fresh, progress=Terminal()
+            )
+        if json_:
+            typer.echo(comparison.model_dump_json(indent=2))
+            return
+        console = Console(highlight=False)
+        console.print()
+        console.print(render(comparison))
+        console.print(
+            f"\nPlot: {folder / 'compare.html'}\nFigures: {folder / 'compare.json'}", soft_wrap=True
+        )
 
 
 @app.command()
@@ -208,15 +255,23 @@ def _resumable() -> Iterator[None]:
 def _show_result(report: object, *, as_json: bool) -> None:
     from rich.console import Console
 
+    from compress.general.report import EncoderReport, sentence
     from compress.judge.report import Report
     from compress.judge.table import render
 
-    assert isinstance(report, Report)
+    assert isinstance(report, Report | EncoderReport)
     if as_json:
         typer.echo(report.model_dump_json(indent=2))
         return
     console = Console(highlight=False)
     console.print()
+    if isinstance(report, EncoderReport):
+        console.print(sentence(report), markup=False)
+        console.print(
+            f"\nEncoder: {report.encoder}\n\nNext, in a recipe for a task:", markup=False, soft_wrap=True
+        )
+        console.print(f"  student: {{model: {report.encoder}}}", markup=False, soft_wrap=True)
+        return
     console.print(render(report))
     bundle = shlex.quote(report.bundle)
     console.print(f"\nBundle: {report.bundle}\n\nNext:", markup=False, soft_wrap=True)

@@ -11,16 +11,20 @@ import torch
 from rich.console import Console
 from rich.table import Table
 from torch import nn
-from transformers import PreTrainedModel
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
+from compress.augment import expected_rows
+from compress.errors import UserError
+from compress.general.recipe import GeneralConfig
 from compress.models.open import load_classifier
-from compress.models.shrink import shrink
+from compress.models.shrink import layer_count
 from compress.prepare import Prepared, prepare
 from compress.progress import Progress
 from compress.quickstart.resolve import resolve_builtin
 from compress.quiet import quiet_libraries
 from compress.recipe import RunConfig
 from compress.start import resolve
+from compress.steps.student import plain_budget
 from compress.training.loop import training_steps
 
 TIMED_STEPS = 4
@@ -43,7 +47,7 @@ class Plan:
     teacher_parameters: int
     teacher_layers: int
     student_parameters: int | None
-    student_layers: list[int] | None
+    student: dict[str, object] | None
     expected_size_mb: dict[str, float]
     expected_seconds: dict[str, float]
 
@@ -55,29 +59,37 @@ def make_plan(config: RunConfig, progress: Progress) -> Plan:
         config = resolve_builtin(config, Path(scratch))
         prepared = prepare(config)
         progress.say("timing a few steps ...")
-        teacher = load_classifier(
-            prepared.opened, prepared.alignment.names, new_head=prepared.alignment.new_head
-        )
-    student = shrink(teacher, list(prepared.student_layers)) if prepared.student_layers else None
-    shipped = student or teacher
-    sizes = {"teacher": _parameters(teacher) * 4 / 1e6, "ONNX float": _parameters(shipped) * 4 / 1e6}
+        teachers = [
+            load_classifier(one.opened, one.alignment.names, new_head=one.alignment.new_head)
+            for one in prepared.teachers
+        ]
+    student = None
+    if prepared.student_config is not None:
+        student = AutoModelForSequenceClassification.from_config(prepared.student_config)
+    shipped = student or teachers[0]
+    sizes = {
+        "teacher": sum(map(_parameters, teachers)) * 4 / 1e6,
+        "ONNX float": _parameters(shipped) * 4 / 1e6,
+    }
     if config.quantize.method == "dynamic":
         sizes["ONNX int8"] = _parameters(shipped) * 1.02 / 1e6
     return Plan(
-        rows={name: len(getattr(prepared.splits, name)) for name in ("train", "validation", "test")},
-        labels=list(prepared.alignment.names),
+        rows=_rows(config, prepared),
+        labels=list(prepared.labels),
         notes=list(prepared.notes),
         length_histogram=prepared.lengths.histogram(),
         mean_length=prepared.lengths.mean,
         max_length=prepared.max_length,
         device=prepared.compute.device,
         precision="bf16" if prepared.compute.bf16 else "fp32",
-        teacher_parameters=_parameters(teacher),
-        teacher_layers=prepared.teacher_layers,
+        teacher_parameters=sum(map(_parameters, teachers)),
+        teacher_layers=layer_count(teachers[0].config),
         student_parameters=None if student is None else _parameters(student),
-        student_layers=None if prepared.student_layers is None else list(prepared.student_layers),
+        student=None
+        if config.student is None
+        else config.student.model_dump(by_alias=True, exclude_none=True),
         expected_size_mb={name: round(size, 1) for name, size in sizes.items()},
-        expected_seconds=_expected_seconds(config, prepared, teacher, student),
+        expected_seconds=_expected_seconds(config, prepared, teachers, student),
     )
 
 
@@ -86,6 +98,12 @@ def print_plan(
 ) -> None:
     """Print the plan of a recipe for people, or as JSON."""
     config, name, _ = resolve(recipe, overrides)  # type: ignore[arg-type]  # str, Path or None
+    if isinstance(config, GeneralConfig):
+        raise UserError(
+            "--dry-run of a recipe with task: fill-mask",
+            "a recipe for a task with labels",
+            "set data.max_lines to a small number to try it",
+        )
     plan = make_plan(config, progress)
     if as_json:
         print(json.dumps(asdict(plan), indent=2))  # noqa: T201 - the result
@@ -106,9 +124,11 @@ def print_plan(
         share = count / max(1, sum(texts for _, _, texts in plan.length_histogram))
         table.add_row(f"  {low} to {high}", f"{'█' * round(share * 40):<40} {share:6.1%}")
     table.add_row("teacher", f"{plan.teacher_layers} layers, {plan.teacher_parameters:,} parameters")
-    if plan.student_layers and plan.student_parameters:
-        layers = ", ".join(map(str, plan.student_layers))
-        table.add_row("student", f"teacher layers {layers}; {plan.student_parameters:,} parameters")
+    if plan.student and plan.student_parameters:
+        kind = ", ".join(f"{key} {value}" for key, value in plan.student.items())
+        # The vocabulary is cut by texts that were not tokenised yet.
+        most = "at most " if plan.student.get("vocabulary") == "trim" else ""
+        table.add_row("student", f"{kind}; {most}{plan.student_parameters:,} parameters")
     table.add_row("sizes", ", ".join(f"{what} {size} MB" for what, size in plan.expected_size_mb.items()))
     table.add_row("trains on", f"{plan.device}, {plan.precision}")
     for stage, seconds in plan.expected_seconds.items():
@@ -121,26 +141,53 @@ def print_plan(
         console.print(f"note: {note}", markup=False)
 
 
+def _rows(config: RunConfig, prepared: Prepared) -> dict[str, int]:
+    """Rows per split, and what is added to those that a student learns from."""
+    splits = prepared.splits
+    rows = {name: len(getattr(splits, name)) for name in ("train", "validation", "test")}
+    if prepared.unlabeled:
+        rows["unlabeled"] = len(prepared.unlabeled)
+    if config.augment is not None:
+        rows["augmented, at most"] = expected_rows(len(splits.train), config.augment)
+    return rows
+
+
 def _expected_seconds(
-    config: RunConfig, prepared: Prepared, teacher: PreTrainedModel, student: PreTrainedModel | None
+    config: RunConfig,
+    prepared: Prepared,
+    teachers: Sequence[PreTrainedModel],
+    student: PreTrainedModel | None,
 ) -> dict[str, float]:
-    rows = len(prepared.splits.train)
+    planned = _rows(config, prepared)
+    own = planned["train"]
+    learnt_from = own + planned.get("unlabeled", 0) + planned.get("augmented, at most", 0)
     tokens = min(max(4, round(prepared.lengths.mean)), prepared.max_length)
-    device = prepared.compute.device
-    seconds: dict[str, float] = {}
-    if options := config.teacher.train:
-        step = _step_seconds(
-            teacher, options.batch_size, tokens, device, bf16=prepared.compute.bf16, backward=True
+    compute = prepared.compute
+
+    def step(model: PreTrainedModel, batch: int, *, backward: bool) -> float:
+        return _step_seconds(
+            model, batch, tokens, compute.device, bf16=backward and compute.bf16, backward=backward
         )
-        seconds["teacher, fine-tuning"] = step * training_steps(options, rows)
+
+    seconds: dict[str, float] = {}
+    for number, (one, teacher) in enumerate(zip(config.teachers, teachers, strict=True), start=1):
+        if options := one.train:
+            name = "teacher, fine-tuning" if number == 1 else f"teacher {number}, fine-tuning"
+            seconds[name] = step(teacher, options.batch_size, backward=True) * training_steps(options, own)
     if student is not None:
-        step = _step_seconds(teacher, 32, tokens, device, bf16=False, backward=False)
-        seconds["teacher's answers"] = step * (rows + len(prepared.splits.validation)) / 32
-        for number, method in enumerate(config.distill, start=1):
-            step = _step_seconds(
-                student, method.batch_size, tokens, device, bf16=prepared.compute.bf16, backward=True
+        forward = sum(step(teacher, 32, backward=False) for teacher in teachers) / 32
+        seconds["teacher's answers"] = forward * (learnt_from + len(prepared.splits.validation))
+        if config.baseline:
+            plain = plain_budget(config.distill)
+            seconds["plain student"] = step(student, plain.batch_size, backward=True) * training_steps(
+                plain, own
             )
-            seconds[f"student, {number} {method.method}"] = step * training_steps(method, rows)
+        for number, method in enumerate(config.distill, start=1):
+            one_step = step(student, method.batch_size, backward=True)
+            if method.looks_inside:
+                one_step += forward * method.batch_size
+            rows = own if method.method == "plain" else learnt_from
+            seconds[f"student, {number} {method.method}"] = one_step * training_steps(method, rows)
     seconds["export, proof, answers"] = FIXED_SECONDS
     seconds["latency"] = 2 * config.benchmark.seconds
     return {stage: round(value, 2) for stage, value in seconds.items()}

@@ -1,41 +1,59 @@
 """Everything that can be checked and decided before anything is trained."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, distribution
 from typing import TypeVar
 
+from transformers import PreTrainedConfig
+
 from compress.data.load import load_splits
 from compress.data.rows import Splits
-from compress.errors import SeveralMistakesError, UserError
+from compress.data.unlabeled import read_unlabeled
+from compress.errors import DataError, SeveralMistakesError, UserError
 from compress.models.lengths import Lengths, choose_max_length, measure_lengths
 from compress.models.open import Opened, open_model
-from compress.models.shrink import choose_layers, layer_count, require_layers
 from compress.models.teacher import Alignment, align_teacher
 from compress.models.tokenizer import position_limit
-from compress.recipe import RunConfig
+from compress.recipe import RunConfig, TeacherOptions
 from compress.training.device import Compute, choose_compute
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """Data and teacher, found to fit each other and the recipe."""
+class PreparedTeacher:
+    """A teacher that was found to fit the data."""
 
-    splits: Splits  # label ids are the teacher's outputs
+    options: TeacherOptions
     opened: Opened
     alignment: Alignment
+    splits: Splits  # label ids are this teacher's outputs
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Data and teachers, found to fit each other and the recipe."""
+
+    splits: Splits  # label ids are the first teacher's outputs
+    teachers: tuple[PreparedTeacher, ...]
+    unlabeled: list[str]
     lengths: Lengths
     max_length: int
-    teacher_layers: int
-    student_layers: tuple[int, ...] | None  # counted from 1; None without a student
+    student_config: PreTrainedConfig | None  # None without a student
     compute: Compute
     notes: tuple[str, ...]
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """In the order of the first teacher's outputs."""
+        return self.teachers[0].alignment.names
+
 
 def prepare(config: RunConfig) -> Prepared:
-    """Read data and model, align labels, choose lengths and layers; every fault that can be seen is told at once."""
+    """Read data and models, align labels, choose lengths; every fault that can be seen is told at once."""
     faults: list[UserError] = []
 
     def attempt(step: Callable[[], T]) -> T | None:
@@ -46,38 +64,74 @@ def prepare(config: RunConfig) -> Prepared:
             return None
 
     compute = attempt(lambda: choose_compute(config.device, config.precision))
-    opened = attempt(lambda: open_model(config.teacher))
-    student_layers = None
-    if config.student is not None and opened is not None:
-        wanted, model_config = config.student.layers, opened.config
-        student_layers = attempt(lambda: choose_layers(wanted, require_layers(model_config)))
+    opened = [attempt(partial(open_model, options)) for options in config.teachers]
+    if config.student is not None and opened[0] is not None:
+        attempt(partial(config.student.config, opened[0].config))
     splits = attempt(lambda: load_splits(config.data, config.seed))
+    unlabeled = attempt(lambda: _unlabeled(config))
     if faults:
         raise faults[0] if len(faults) == 1 else SeveralMistakesError(faults)
     assert compute is not None
-    assert opened is not None
     assert splits is not None
-    alignment = align_teacher(opened, config.teacher, splits, named_by_recipe=config.data.labels is not None)
-    lengths = measure_lengths(opened.tokenizer, splits.train.texts)
-    max_length = choose_max_length(
-        config.data.max_length, lengths, position_limit(opened.tokenizer, opened.config)
+    teachers = tuple(
+        _fit_teacher(options, one, splits, config)
+        for options, one in zip(config.teachers, opened, strict=True)
+        if one is not None
     )
+    if config.baseline and not splits.is_labelled:
+        raise DataError(
+            "baseline: true trains a student on labels, and the data has none",
+            "labels to learn from",
+            "take baseline: out, or set data.columns.label",
+        )
+    first = teachers[0].opened
+    lengths = measure_lengths(first.tokenizer, splits.train.texts)
+    limit = min(position_limit(one.opened.tokenizer, one.opened.config) for one in teachers)
+    max_length = choose_max_length(config.data.max_length, lengths, limit)
     notes = [*splits.notes, *_clashing_runtimes()]
     if cut := lengths.share_over(max_length):
         notes.append(
             f"{cut:.2%} of the training texts are longer than {max_length} tokens and lose their end"
         )
     return Prepared(
-        alignment.apply(splits),
-        opened,
-        alignment,
+        teachers[0].splits,
+        teachers,
+        unlabeled or [],
         lengths,
         max_length,
-        layer_count(opened.config),
-        student_layers,
+        _student_config(config, teachers[0]),
         compute,
         tuple(notes),
     )
+
+
+def named(config: PreTrainedConfig, labels: tuple[str, ...]) -> PreTrainedConfig:
+    """The same config with these labels."""
+    config = copy.deepcopy(config)
+    config.num_labels = len(labels)
+    config.id2label = dict(enumerate(labels))
+    config.label2id = {label: index for index, label in enumerate(labels)}
+    return config
+
+
+def _student_config(config: RunConfig, teacher: PreparedTeacher) -> PreTrainedConfig | None:
+    if config.student is None:
+        return None
+    return config.student.config(named(teacher.opened.config, teacher.alignment.names))
+
+
+def _fit_teacher(
+    options: TeacherOptions, opened: Opened, splits: Splits, config: RunConfig
+) -> PreparedTeacher:
+    alignment = align_teacher(opened, options, splits, named_by_recipe=config.data.labels is not None)
+    return PreparedTeacher(options, opened, alignment, alignment.apply(splits))
+
+
+def _unlabeled(config: RunConfig) -> list[str]:
+    patterns = config.data.unlabeled
+    if patterns is None:
+        return []
+    return read_unlabeled([patterns] if isinstance(patterns, str) else patterns, config.data.columns.text)
 
 
 def _clashing_runtimes() -> list[str]:

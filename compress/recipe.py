@@ -5,9 +5,12 @@ What starts a run sees a `RunConfig` whole; every stage gets its own part.
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
+from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, field_validator, model_validator
 
+from compress.augment import Augment
 from compress.distill import Distill
+from compress.models.source import ModelSource
+from compress.students import Student
 from compress.tasks import BUILT, PLANNED
 from compress.training.options import TrainOptions
 from export.options import Options
@@ -42,6 +45,8 @@ class DataOptions(Options):
     labels: dict[int, str] | list[str] | None = None
     max_length: Annotated[int, Field(ge=8)] | None = None  # tokens; left out: from the data's lengths
     max_train_rows: PositiveInt | None = None  # a stratified sample of train; left out: every row
+    # Files of texts (globs), which the student learns from with the teacher's answers alone.
+    unlabeled: str | list[str] | None = None
 
     @field_validator("labels")
     @classmethod
@@ -65,27 +70,30 @@ class DataOptions(Options):
         return tuple(self.labels)
 
 
-class TeacherOptions(Options):
+class TeacherTraining(TrainOptions):
+    """How a teacher is fine-tuned."""
+
+    # The share of steps in which a layer is left out (Fan et al. 2019), so that it can be left out for good.
+    layer_drop: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+class TeacherOptions(ModelSource):
     """The model to compress. Without `train:` it is used as it is."""
 
-    model: str = Field(min_length=1)
-    revision: str | None = None
-    trust_remote_code: bool = False
-    train: TrainOptions | None = None
+    train: TeacherTraining | None = None
+    weight: PositiveFloat = 1.0  # among several teachers
 
 
-class StudentOptions(Options):
-    """The small model: layers taken from the teacher, the last one always among them."""
+def _how_many(teacher: object) -> str:
+    return "<several>" if isinstance(teacher, list) else "<one>"
 
-    source: Literal["teacher"] = Field(default="teacher", alias="from")
-    layers: PositiveInt | list[PositiveInt]
 
-    @field_validator("layers")
-    @classmethod
-    def _ascending(cls, layers: int | list[int]) -> int | list[int]:
-        if isinstance(layers, list) and (not layers or sorted(set(layers)) != layers):
-            raise ValueError("list the teacher's layers in ascending order, each once, counted from 1")
-        return layers
+# The tags are marked, so that a message can leave them out of the place of a mistake.
+Teacher = Annotated[
+    Annotated[TeacherOptions, Tag("<one>")]
+    | Annotated[list[TeacherOptions], Field(min_length=1), Tag("<several>")],
+    Discriminator(_how_many),
+]
 
 
 class Gates(Options):
@@ -117,9 +125,12 @@ class RunConfig(Options):
     task: str = "text-classification"
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 13
     data: DataOptions
-    teacher: TeacherOptions
-    student: StudentOptions | None = None  # left out: the teacher itself is exported and judged
+    teacher: Teacher
+    average: Literal["logits", "probabilities"] = "logits"  # of several teachers
+    student: Student | None = None  # left out: the teacher itself is exported and judged
+    augment: Augment | None = None  # more texts, made of those of train and labelled by the teacher
     distill: list[Distill] = Field(default_factory=list)
+    baseline: bool = False  # also train the same student without a teacher, and compare
     quantize: Quantize = Dynamic()
     metric: Literal["accuracy", "macro_f1", "matthews"] = "accuracy"
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -142,13 +153,25 @@ class RunConfig(Options):
             )
         return task
 
+    @property
+    def teachers(self) -> tuple[TeacherOptions, ...]:
+        """The teachers; one in most recipes."""
+        return tuple(self.teacher) if isinstance(self.teacher, list) else (self.teacher,)
+
     @model_validator(mode="after")
     def _student_and_stages(self) -> Self:
-        if self.student is None and self.distill:
-            raise ValueError(
-                "distill: is given, but there is no student: to distil into; add student: {layers: 3}"
-            )
-        if self.student is not None and not self.distill:
+        if self.student is None:
+            for key in ("distill", "augment", "baseline"):
+                if getattr(self, key):
+                    raise ValueError(
+                        f"{key}: is given, but there is no student: to distil into; add student: {{layers: 3}}"
+                    )
+            if len(self.teachers) > 1:
+                raise ValueError(
+                    "there are several teachers and no student:, and an average of models cannot be exported; "
+                    "add student: {layers: 3}, or keep one teacher"
+                )
+        elif not self.distill:
             raise ValueError(
                 "student: is given without distill:; add distill: [{method: logits}], or take student: out"
             )

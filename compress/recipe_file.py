@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
 from compress.errors import RecipeError
+from compress.general.recipe import GeneralConfig
 from compress.recipe import RunConfig
 from serve.errors import UserError
 
 Place = tuple[int | str, ...]
+Recipe = RunConfig | GeneralConfig  # general distillation has a recipe of its own
 
 
-def read_recipe(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
+def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """The recipe in a YAML file with `--set` overrides (`student.layers=4`) applied."""
     if not path.is_file():
         near = difflib.get_close_matches(path.name, [file.name for file in _recipes_beside(path)], n=1)
@@ -58,15 +60,18 @@ def check_recipe(
     overrides: Sequence[str] = (),
     source: str = "recipe",
     lines: Mapping[Place, int] | None = None,
-) -> RunConfig:
+) -> Recipe:
     """The recipe that a mapping describes; raises `RecipeError` with every fault at once."""
     merged = _plain_copy(values)
     for override in overrides:
         _apply(merged, override)
+    kind = GeneralConfig if merged.get("task") == "fill-mask" else RunConfig
     try:
-        return RunConfig.model_validate(merged)
+        return kind.model_validate(merged)
     except ValidationError as error:
-        raise RecipeError(source, [_fault(details, lines or {}) for details in error.errors()]) from None
+        raise RecipeError(
+            source, [_fault(details, lines or {}, kind) for details in error.errors()]
+        ) from None
 
 
 class _OnceEach(yaml.SafeLoader):
@@ -155,12 +160,12 @@ def _line_numbers(text: str) -> dict[Place, int]:
     return lines
 
 
-def _fault(details: ErrorDetails, lines: Mapping[Place, int]) -> str:
+def _fault(details: ErrorDetails, lines: Mapping[Place, int], kind: type[BaseModel]) -> str:
     place = details["loc"]
     message = details["msg"].removeprefix("Value error, ")
     found = details["input"]
     if details["type"] == "extra_forbidden":
-        known = _fields_at(place[:-1])
+        known = _fields_at(place[:-1], kind)
         near = difflib.get_close_matches(str(place[-1]), known, n=1)
         message = "no such key" + (f"; did you mean {near[0]}?" if near else f"; known: {', '.join(known)}")
     elif details["type"] == "missing":
@@ -177,7 +182,7 @@ def _fault(details: ErrorDetails, lines: Mapping[Place, int]) -> str:
         message += f" (found {found!r})"
     written = _yaml_place(place, lines)
     where = f"line {lines[written]}: " if written else ""
-    return f"{where}{_spoken(place)}: {message}"
+    return f"{where}{_spoken(place, kind)}: {message}"
 
 
 def _yaml_place(place: Place, lines: Mapping[Place, int]) -> Place:
@@ -189,30 +194,37 @@ def _yaml_place(place: Place, lines: Mapping[Place, int]) -> Place:
     return kept
 
 
-def _spoken(place: Place) -> str:
-    # Pydantic adds the names of union members ("int", "list[...]"), which nobody wrote.
-    return (
-        ".".join(str(part) for part in place if not str(part).startswith(("list[", "dict[", "literal[")))
-        or "recipe"
-    )
+def _spoken(place: Place, kind: type[BaseModel]) -> str:
+    return ".".join(map(str, _walk(place, kind)[0])) or "recipe"
 
 
-def _fields_at(place: Place) -> list[str]:
-    """The names that are known at a place of the recipe."""
-    here: Any = RunConfig
+def _walk(place: Place, kind: type[BaseModel]) -> tuple[Place, Any]:
+    """The place as it is written, without the tags that pydantic adds for unions; and the type that is there."""
+    here: Any = kind
+    written: Place = ()
     for part in place:
+        marked = _marked(here, part)
+        if marked is not None:
+            here = marked
+            continue
         members = _members(here)
         tagged = [member for member in members if _has_tag(member, part)]
         if tagged:
             here = tagged[0]
             continue
-        if isinstance(part, int):
+        if str(part).startswith(("list[", "dict[", "literal[", "<")):
             continue
+        written = (*written, part)
         for member in members:
             if part in (fields := _by_alias(member)):
                 here = fields[str(part)]
                 break
-    return sorted({name for member in _members(here) for name in _by_alias(member)})
+    return written, here
+
+
+def _fields_at(place: Place, kind: type[BaseModel]) -> list[str]:
+    """The names that are known at a place of the recipe."""
+    return sorted({name for member in _members(_walk(place, kind)[1]) for name in _by_alias(member)})
 
 
 def _by_alias(model: type[BaseModel]) -> dict[str, Any]:
@@ -224,6 +236,15 @@ def _members(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
         return [annotation] if issubclass(annotation, BaseModel) else []
     return [member for argument in typing.get_args(annotation) for member in _members(argument)]
+
+
+def _marked(annotation: Any, tag: int | str) -> Any:
+    """The member of a union that a recipe type marks with this tag."""
+    arguments = typing.get_args(annotation)
+    if any(isinstance(argument, Tag) and argument.tag == tag for argument in arguments):
+        return arguments[0]
+    found = (_marked(argument, tag) for argument in arguments)
+    return next((member for member in found if member is not None), None)
 
 
 def _has_tag(model: type[BaseModel], tag: int | str) -> bool:

@@ -5,10 +5,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from compress.errors import RecipeError
+from compress.general.recipe import GeneralConfig
+from compress.general.report import EncoderReport
 from compress.judge.report import Report
 from compress.progress import Progress, Silent
 from compress.recipe import RunConfig
-from compress.recipe_file import check_recipe, read_recipe
+from compress.recipe_file import Recipe, check_recipe, read_recipe
 
 RECIPES = (
     "recipes",
@@ -17,28 +19,32 @@ RECIPES = (
 
 
 def start(
-    recipe: str | Path | Mapping[str, object] | RunConfig | None,
+    recipe: str | Path | Mapping[str, object] | Recipe | None,
     *,
     out: str | Path | None,
     overrides: Sequence[str] = (),
     fresh: bool = False,
     progress: Progress | None = None,
-) -> Report:
+) -> Report | EncoderReport:
     """Read the recipe and run it; see `compress.run`."""
     from compress.pipeline import Place, run_recipe
 
     config, name, command = resolve(recipe, overrides)
     folder = Path(out) if out is not None else Path("runs") / name
     reproduce = f"{command} --out {shlex.quote(str(folder))}"
+    if isinstance(config, GeneralConfig):
+        from compress.general.pipeline import run_general
+
+        return run_general(config, folder, reproduce, progress or Silent(), fresh=fresh)
     return run_recipe(config, Place(folder, name, reproduce), progress or Silent(), fresh=fresh)
 
 
 def resolve(
-    recipe: str | Path | Mapping[str, object] | RunConfig | None, overrides: Sequence[str]
-) -> tuple[RunConfig, str, str]:
+    recipe: str | Path | Mapping[str, object] | Recipe | None, overrides: Sequence[str]
+) -> tuple[Recipe, str, str]:
     """The checked recipe, its name, and the command that runs it."""
     tail = "".join(f" --set {shlex.quote(override)}" for override in overrides)
-    if isinstance(recipe, RunConfig):
+    if isinstance(recipe, RunConfig | GeneralConfig):
         if overrides:
             raise RecipeError("recipe", ["overrides are for recipes from files and mappings"])
         return recipe, "recipe", "compress run RECIPE"

@@ -10,16 +10,16 @@ from compress.data.load import ALIASES, load_splits
 from compress.data.read import read_raw
 from compress.data.rows import Splits
 from compress.errors import UserError
+from compress.models.anatomy import ANATOMIES
 from compress.models.lengths import choose_max_length, measure_lengths
 from compress.models.open import Opened, open_model
-from compress.models.shrink import LAYER_LISTS, layer_count
+from compress.models.shrink import layer_count
 from compress.models.teacher import align_teacher
 from compress.models.tokenizer import position_limit
 from compress.prepare import prepare
 from compress.progress import Progress
 from compress.quiet import quiet_libraries
-from compress.recipe import DataOptions, TeacherOptions
-from compress.recipe_file import read_recipe
+from compress.recipe import DataOptions, RunConfig, TeacherOptions
 from compress.stage import write_text
 
 
@@ -36,7 +36,7 @@ def starting_recipe(data: str, teacher: str, path: Path, progress: Progress) -> 
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, text)
     try:
-        prepare(read_recipe(path))
+        prepare(RunConfig.model_validate(yaml.safe_load(text)))
     except UserError:
         path.unlink()
         raise
@@ -86,7 +86,7 @@ def _train_lines(opened: Opened, splits: Splits) -> str:
     fits = opened.has_trained_head
     if fits and splits.is_labelled:
         try:
-            align_teacher(opened, opened.options, splits, named_by_recipe=False)
+            align_teacher(opened, TeacherOptions(model=opened.options.model), splits, named_by_recipe=False)
         except UserError:
             fits = False  # it knows other labels
     if fits or not splits.is_labelled:
@@ -99,7 +99,7 @@ def _train_lines(opened: Opened, splits: Splits) -> str:
 
 def _student_lines(opened: Opened) -> str:
     layers = layer_count(opened.config)
-    if opened.config.model_type not in LAYER_LISTS:
+    if opened.config.model_type not in ANATOMIES:
         return f"# no layers can be taken out of a {opened.config.model_type} model: it is exported and quantised\n"
     return (
         f"student:\n  from: teacher\n  layers: {max(1, layers // 2)}  # of the teacher's {layers}, evenly spread\n"

@@ -1,10 +1,9 @@
 """The tasks, by the names that the Hub uses."""
 
-BUILT = ("text-classification",)
+BUILT = ("text-classification", "fill-mask")
 PLANNED = (
     "token-classification",
     "question-answering",
     "sentence-similarity",
     "feature-extraction",
-    "fill-mask",
 )

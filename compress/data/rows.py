@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+NO_LABEL = -100  # the label of a text that only a teacher answers; what PyTorch's losses leave out
+
 
 @dataclass(frozen=True)
 class Rows:

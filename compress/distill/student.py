@@ -1,13 +1,14 @@
 """One stage of distillation: a student, its teacher's logits, a method."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
+from transformers import set_seed
 
-from compress.data.rows import Rows, Splits
+from compress.data.rows import Splits
 from compress.distill import Distill
+from compress.distill.teaching import refuse
 from compress.models.trained import Trained, save_trained
 from compress.training.encoded import EncodedRows
 from compress.training.loop import Session, remove_checkpoints, train
@@ -15,30 +16,36 @@ from compress.training.loop import Session, remove_checkpoints, train
 
 def distil(
     student: Trained,
+    teachers: Sequence[Trained],
     splits: Splits,
-    train_logits: NDArray[np.float32],
+    train_logits: NDArray[np.float32] | None,
     selection_logits: NDArray[np.float32],
     method: Distill,
     session: Session,
 ) -> Mapping[str, object]:
     """Train the student and save it in the session's folder; returns its score on the selection rows.
 
-    Without labels the checkpoint is selected by agreement with the teacher.
+    Without labels the checkpoint is selected by agreement with the teacher. Seeds the global generators, so
+    that a stage does not depend on what was done before it.
     """
-    objective = method.objective()
-
-    def loss(logits: torch.Tensor, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        return objective(logits, batch["teacher_logits"], batch.get("labels"))
-
+    set_seed(session.seed)
+    lesson = method.lesson(student, teachers, session.compute.device)
     selection = splits.validation
     if not splits.is_labelled:
-        selection = Rows(selection.texts, selection_logits.argmax(axis=1).astype(np.int64))
+        selection = selection.with_labels(selection_logits.argmax(axis=1).astype(np.int64))
+    rows = EncodedRows(student, splits.train, train_logits, teacher=teachers[0])
+    if method.looks_inside and not rows.aligned:
+        refuse(
+            method.method,
+            "teacher and student cut the same text into different tokens, so their layers do not go together",
+            "a student with the teacher's tokenizer, or methods that need logits alone (logits)",
+            "make the student from the teacher, or change the method",
+        )
     best = train(
-        student.model,
-        EncodedRows(student, splits.train, train_logits),
-        EncodedRows(student, selection, selection_logits),
+        lesson,
+        rows,
+        EncodedRows(student, selection),
         method,
-        loss,
         session,
     )
     save_trained(student.model, student.tokenizer, student.labels, student.max_length, session.folder)

@@ -7,15 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress.data.rows import Rows
-from compress.models.predict import TorchPredictor
-from compress.models.trained import Trained
+from compress.models.teachers import Teachers
 from compress.progress import Progress
 
 FILE = "logits.npz"
 
 
 def compute_teacher_logits(
-    teacher: Trained,
+    teachers: Teachers,
     splits: dict[str, Rows],
     device: str,
     folder: Path,
@@ -26,9 +25,9 @@ def compute_teacher_logits(
 
     `check` sees each split's logits as they are there, and may raise before the next split is begun.
     """
-    predictor = TorchPredictor(teacher, device=device)
+    predictor = teachers.predictor(device=device)
     arrays = {}
-    with progress.bar("teacher's answers", sum(map(len, splits.values()))) as advance:
+    with progress.bar("teacher's answers", len(teachers.members) * sum(map(len, splits.values()))) as advance:
         for name, rows in splits.items():
             arrays[name] = predictor.logits(rows.texts, advance)
             check(name, arrays[name])

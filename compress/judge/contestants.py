@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Literal
 
 from compress.models.predict import TorchPredictor
-from compress.models.trained import Trained
+from compress.models.teachers import Teachers
+from compress.models.trained import WEIGHTS, Trained
 from export.model import OnnxModel
+from export.parity import ParityFinding
+from serve.bundle import TOKENIZER
 from serve.predictor import Predictor
 from serve.runtime import OnnxRuntime
 
@@ -18,10 +21,10 @@ REFERENCE = "teacher torch fp32"
 class Contestant:
     """One row of the result table."""
 
-    name: str  # teacher, student
+    name: str  # teacher, teacher 2, plain student, student
     runtime: Literal["torch", "onnxruntime"]
     precision: Literal["fp32", "int8"]
-    trained: Trained  # the PyTorch model, or the one that the file came from
+    model: Trained | Teachers  # the PyTorch model, or the one that the file came from
     file: Path | None  # the ONNX file
 
     @property
@@ -32,39 +35,61 @@ class Contestant:
     @property
     def size_mb(self) -> float:
         """Size of the weights or the ONNX file, in 10^6 bytes."""
-        return self.trained.size_mb if self.file is None else self.file.stat().st_size / 1e6
+        return self.model.size_mb if self.file is None else self.file.stat().st_size / 1e6
+
+    @property
+    def files(self) -> list[Path]:
+        """What its answers depend on."""
+        members = self.model.members if isinstance(self.model, Teachers) else (self.model,)
+        weights = [self.file] if self.file else [member.folder / WEIGHTS for member in members]
+        return [*weights, *(member.folder / TOKENIZER for member in members)]
 
     def predictor(self, threads: int | None = None) -> Predictor:
         """It, answering with this many threads; the ONNX files as they are run when served."""
+        if isinstance(self.model, Teachers):
+            return self.model.predictor(threads=threads)
         if self.file is None:
-            return TorchPredictor(self.trained, threads=threads)
+            return TorchPredictor(self.model, threads=threads)
         return OnnxRuntime.from_files(
             self.file,
-            self.trained.folder / "tokenizer.json",
-            self.trained.labels,
+            self.model.folder / TOKENIZER,
+            self.model.labels,
             batching="batch" if self.precision == "fp32" else "one_by_one",
             threads=threads,
         )
 
 
-def line_up(
-    teacher: Trained,
-    teacher_onnx: OnnxModel,
-    student: Trained | None,
-    float_model: OnnxModel,
-    quantized: OnnxModel | None,
-) -> list[Contestant]:
-    """Teacher in PyTorch and in ONNX, then what was made of it; the last one ships."""
-    contestants = [
-        Contestant("teacher", "torch", "fp32", teacher, None),
-        Contestant("teacher", "onnxruntime", "fp32", teacher, teacher_onnx.path),
-    ]
-    name, trained = ("teacher", teacher) if student is None else ("student", student)
-    if student is not None:
-        contestants.append(Contestant(name, "onnxruntime", "fp32", trained, float_model.path))
-    if quantized is not None:
-        contestants.append(Contestant(name, "onnxruntime", "int8", trained, quantized.path))
-    return contestants
+@dataclass(frozen=True)
+class Files:
+    """A model with the ONNX files that were made of it, and how near they are to it."""
+
+    trained: Trained
+    float_model: OnnxModel
+    quantized: OnnxModel | None
+    parity: tuple[ParityFinding, ...]
+
+
+def line_up_teachers(teachers: Teachers, files: Files | None) -> list[Contestant]:
+    """The teacher in PyTorch, and in ONNX; of several teachers their average, then each."""
+    if len(teachers.members) == 1:
+        lined_up = [Contestant("teacher", "torch", "fp32", teachers.first, None)]
+    else:
+        lined_up = [Contestant("teacher", "torch", "fp32", teachers, None)]
+        lined_up += [
+            Contestant(f"teacher {number}", "torch", "fp32", member, None)
+            for number, member in enumerate(teachers.members, start=1)
+        ]
+    if files is not None:
+        lined_up += line_up_student("teacher", files)
+    return lined_up
+
+
+def line_up_student(name: str, files: Files) -> list[Contestant]:
+    """Its ONNX files; the last one ships."""
+    lined_up = [Contestant(name, "onnxruntime", "fp32", files.trained, files.float_model.path)]
+    if files.quantized is not None:
+        lined_up.append(Contestant(name, "onnxruntime", "int8", files.trained, files.quantized.path))
+    return lined_up
 
 
 def predictors(contestants: Sequence[Contestant], threads: int | None = None) -> Mapping[str, Predictor]:

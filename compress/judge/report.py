@@ -24,7 +24,7 @@ class Latency(_Strict):
 class ModelRow(_Strict):
     """One model in one runtime: a row of the result table."""
 
-    name: str  # teacher, student
+    name: str  # teacher, teacher 2, plain student, student
     runtime: Literal["torch", "onnxruntime"]
     precision: Literal["fp32", "int8"]
     score: float
@@ -46,6 +46,16 @@ class Fidelity(_Strict):
     kl: float  # mean KL(teacher || shipped), in nats
     ece_teacher: float | None
     ece_student: float | None
+
+
+class Baseline(_Strict):
+    """What ships against the same student on the same budget that learnt from the labels alone."""
+
+    gain: float  # shipped score less the plain student's
+    gain_ci: Interval  # paired: both on the same rows
+    only_distilled: int  # rows that the distilled student alone answers rightly
+    only_plain: int
+    p_value: float  # McNemar's exact test
 
 
 class Speedup(_Strict):
@@ -105,6 +115,9 @@ class Report(_Strict):
     shipped: str  # "onnx-int8" | "onnx-fp32"
     models: list[ModelRow]
     fidelity: Fidelity
+    # Where the teacher is an average of several: what ships against each of them.
+    by_teacher: dict[str, Fidelity] = Field(default_factory=dict)
+    baseline: Baseline | None = None  # None where the recipe asked for none
     speedup: Speedup | None
     size_ratio: float  # teacher's size over the shipped file's
     gates: list[Gate]

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from compress.judge.report import Fidelity, Latency, ModelRow, Report, Speedup, Status
+from compress.judge.report import Baseline, Fidelity, Latency, ModelRow, Report, Speedup, Status
 from compress.judge.wording import RUNTIME_NAMES, metric_name, percent, sentence, times
 
 __all__ = ["render", "sentence"]
@@ -22,6 +22,10 @@ _NONE = "-"
 def render(report: Report) -> RenderableType:
     """Everything a person wants to know of a run, the verdict last: it is what stays on the screen."""
     facts = [(Text("Fidelity:"), _fidelity_lines(report.fidelity))]
+    for name, found in report.by_teacher.items():
+        facts.append((Text(f"{name.partition(' torch')[0].capitalize()}:"), _fidelity_lines(found)))
+    if report.baseline is not None:
+        facts.append((Text("Helped?"), _baseline_lines(report, report.baseline)))
     if report.speedup is not None:
         facts.append((Text("Speed:"), _speed_lines(report.speedup)))
     parts: list[RenderableType] = [_models(report), Text(), _beside(facts), Text()]
@@ -86,6 +90,16 @@ def _fidelity_lines(fidelity: Fidelity) -> str:
     if fidelity.ece_teacher is not None and fidelity.ece_student is not None:
         probabilities += f", ECE {fidelity.ece_student:.3f} (teacher {fidelity.ece_teacher:.3f})"
     return f"{answers}\n{probabilities}, on {fidelity.rows:,} rows"
+
+
+def _baseline_lines(report: Report, baseline: Baseline) -> str:
+    low, high = baseline.gain_ci
+    verdict = "more" if low > 0 else "less" if high < 0 else "not settled"
+    return (
+        f"{baseline.gain:+.3f} [{low:+.3f}, {high:+.3f}] {metric_name(report)} against the plain student ({verdict})\n"
+        f"it alone is right on {baseline.only_distilled:,} rows, the plain student alone on "
+        f"{baseline.only_plain:,}; McNemar p = {baseline.p_value:.2g}"
+    )
 
 
 def _speed_lines(speedup: Speedup) -> str:

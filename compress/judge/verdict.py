@@ -15,7 +15,8 @@ from compress.judge.gates import Thresholds, judge, verdict
 from compress.judge.latency import LatencyResult
 from compress.judge.machine import machine, versions
 from compress.judge.metrics import Metric
-from compress.judge.report import ModelRow, Parity, Report
+from compress.judge.paired import mcnemar, paired_difference
+from compress.judge.report import Baseline, ModelRow, Parity, Report
 from compress.judge.speedup import latency_rows, speedup
 from export.parity import ParityFinding
 
@@ -28,6 +29,8 @@ class Measured:
     probabilities: Mapping[str, NDArray[np.float64]]  # (rows, labels) by contestant
     timings: Mapping[int, LatencyResult]  # by number of threads
     parity: Sequence[ParityFinding]
+    baseline: str | None = None  # the contestant that learnt without a teacher
+    single_teachers: Sequence[str] = ()  # contestants, where the teacher is an average of several
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ def make_report(
     fast = speedup(measured.timings, shipped.key)
     # Without labels a score is the share of rows that are answered as the teacher answers them.
     against = teacher_answers.argmax(axis=1) if gold is None else gold
+    answer = measured.probabilities[shipped.key]
     gates = judge(asked.thresholds, found, fast, shipped.size_mb)
     return Report(
         verdict=verdict(gates),
@@ -76,6 +80,11 @@ def make_report(
             for contestant in measured.contestants
         ],
         fidelity=found,
+        by_teacher={
+            name: fidelity(measured.probabilities[name], answer, gold, asked.metric, seed=asked.seed)
+            for name in measured.single_teachers
+        },
+        baseline=_baseline(measured, shipped, gold, asked, len(labels)),
         speedup=fast,
         size_ratio=measured.contestants[0].size_mb / shipped.size_mb,
         gates=gates,
@@ -95,6 +104,29 @@ def make_report(
     )
 
 
+def _baseline(
+    measured: Measured,
+    shipped: Contestant,
+    gold: NDArray[np.int64] | None,
+    asked: Asked,
+    label_count: int,
+) -> Baseline | None:
+    """What ships against the same student that learnt from the labels alone, on the same rows."""
+    if measured.baseline is None or gold is None:
+        return None
+    ours = measured.probabilities[shipped.key].argmax(axis=1)
+    theirs = measured.probabilities[measured.baseline].argmax(axis=1)
+    gain = paired_difference(asked.metric, gold, ours, theirs, label_count, seed=asked.seed)
+    test = mcnemar(gold, ours, theirs)
+    return Baseline(
+        gain=gain.value,
+        gain_ci=gain.ci,
+        only_distilled=test.only_ours,
+        only_plain=test.only_theirs,
+        p_value=test.p_value,
+    )
+
+
 def _row(
     contestant: Contestant,
     measured: Measured,
@@ -111,7 +143,7 @@ def _row(
         precision=contestant.precision,
         score=estimate.value,
         score_ci=estimate.ci,
-        parameters=contestant.trained.parameters,
+        parameters=contestant.model.parameters,
         size_mb=contestant.size_mb,
         latency={"cpu": latency_rows(measured.timings, contestant.key)},
     )

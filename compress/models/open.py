@@ -2,8 +2,10 @@
 
 import difflib
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from huggingface_hub import try_to_load_from_cache
@@ -19,8 +21,8 @@ from transformers import (
 
 from compress.data.hub import is_local, require_hub
 from compress.errors import ModelError, UserError
+from compress.models.source import ModelSource
 from compress.models.tokenizer import load_tokenizer
-from compress.recipe import TeacherOptions
 
 WEIGHT_FILES = (
     "model.safetensors",
@@ -34,7 +36,7 @@ WEIGHT_FILES = (
 class Opened:
     """A model's config and tokenizer; its weights are read by `load_classifier`."""
 
-    options: TeacherOptions
+    options: ModelSource
     source: str  # folder, or Hub id
     config: PreTrainedConfig
     tokenizer: PreTrainedTokenizerFast
@@ -54,7 +56,7 @@ class Opened:
         return tuple(names[index] for index in sorted(names))
 
 
-def open_model(options: TeacherOptions) -> Opened:
+def open_model(options: ModelSource) -> Opened:
     """Config and tokenizer of the teacher; raises `ModelError` with the reason and the remedy."""
     source, offline = _locate(options.model)
     try:
@@ -85,12 +87,31 @@ def load_classifier(opened: Opened, labels: tuple[str, ...], *, new_head: bool) 
             "label2id": {label: index for index, label in enumerate(labels)},
             "ignore_mismatched_sizes": True,
         }
+    model, missing = _load(AutoModelForSequenceClassification, opened, keyword_arguments)
+    if missing and not new_head:
+        raise ModelError(
+            f"{opened.options.model} has no weights for {', '.join(sorted(missing)[:4])}",
+            "every weight of a trained classifier",
+            "give the model as it was fine-tuned, or fine-tune it here with teacher.train",
+        )
+    return model
+
+
+def load_as(kind: type, opened: Opened) -> PreTrainedModel:
+    """The model in float32 as one of transformers' Auto classes; a head that it lacks is initialised."""
+    return _load(kind, opened, {})[0]
+
+
+def _load(
+    kind: Any, opened: Opened, keyword_arguments: Mapping[str, object]
+) -> tuple[PreTrainedModel, list[str]]:
+    """The model and the names of the weights that its files lack."""
     transformers_log = logging.getLogger("transformers.modeling_utils")
     level = transformers_log.level
     transformers_log.setLevel(logging.ERROR)  # the report of missing head weights is what was asked for
     try:
         model: PreTrainedModel
-        model, loading = AutoModelForSequenceClassification.from_pretrained(
+        model, loading = kind.from_pretrained(
             opened.source,
             revision=opened.options.revision or "main",
             trust_remote_code=opened.options.trust_remote_code,
@@ -103,13 +124,7 @@ def load_classifier(opened: Opened, labels: tuple[str, ...], *, new_head: bool) 
         raise _unloadable(opened.options, error) from None
     finally:
         transformers_log.setLevel(level)
-    if loading["missing_keys"] and not new_head:
-        raise ModelError(
-            f"{opened.options.model} has no weights for {', '.join(sorted(loading['missing_keys'])[:4])}",
-            "every weight of a trained classifier",
-            "give the model as it was fine-tuned, or fine-tune it here with teacher.train",
-        )
-    return model
+    return model, list(loading["missing_keys"])
 
 
 def _locate(name: str) -> tuple[str, bool]:
@@ -163,7 +178,7 @@ def _is_cached(name: str) -> bool:
         ) from None
 
 
-def _unloadable(options: TeacherOptions, error: BaseException) -> ModelError:
+def _unloadable(options: ModelSource, error: BaseException) -> ModelError:
     text = str(error).strip() or type(error).__name__
     cause: BaseException | None = error
     while cause is not None:

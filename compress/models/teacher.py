@@ -1,6 +1,6 @@
 """The teacher: used as it is or fine-tuned first, its labels aligned with the data's, judged before all else."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,17 +8,31 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.nn import functional
+from transformers import PreTrainedModel
 
 from compress.data.labels import align, is_generic, normal_form
 from compress.data.rows import Rows, Splits
 from compress.errors import DataError, ModelError
 from compress.judge.metrics import score
+from compress.models.layer_drop import dropped_layers
 from compress.models.open import Opened, load_classifier
-from compress.models.trained import Trained, load_trained, save_trained
+from compress.models.trained import load_trained, save_trained
 from compress.recipe import TeacherOptions
 from compress.training.encoded import EncodedRows
+from compress.training.lesson import Batch, Lesson
 from compress.training.loop import Session, remove_checkpoints, train
 from serve.bundle import sha256
+
+
+class _FineTuning(Lesson):
+    def __init__(self, model: PreTrainedModel, layer_drop: float) -> None:
+        super().__init__(model)
+        self._layer_drop = layer_drop
+
+    def loss(self, batch: Batch) -> torch.Tensor:
+        with dropped_layers(self.student, self._layer_drop):
+            logits = self.answer(batch)
+        return functional.cross_entropy(logits.float(), batch["labels"])
 
 
 @dataclass(frozen=True)
@@ -106,15 +120,11 @@ def make_teacher(
         return {"selection_score": None}
     start = load_trained(session.folder, trust_remote_code=options.trust_remote_code)
 
-    def cross_entropy(logits: torch.Tensor, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        return functional.cross_entropy(logits.float(), batch["labels"])
-
     best = train(
-        start.model,
+        _FineTuning(start.model, options.train.layer_drop),
         EncodedRows(start, splits.train),
         EncodedRows(start, splits.validation),
         options.train,
-        cross_entropy,
         session,
     )
     save_trained(start.model, opened.tokenizer, alignment.names, max_length, session.folder)
@@ -136,7 +146,7 @@ def source_digest(opened: Opened) -> str:
     return " ".join(f"{file.name}:{sha256(file)[:16]}" for file in files)
 
 
-def check_teacher(teacher: Trained, logits: NDArray[np.float32], rows: Rows) -> float:
+def check_teacher(labels: Sequence[str], logits: NDArray[np.float32], rows: Rows) -> float:
     """The teacher's accuracy on the selection rows; raises `ModelError` at chance or majority level.
 
     Matthews correlation is 0 for guessing and for always naming the majority, whatever the labels'
@@ -144,8 +154,8 @@ def check_teacher(teacher: Trained, logits: NDArray[np.float32], rows: Rows) -> 
     """
     assert rows.labels is not None
     predicted = logits.argmax(axis=1)
-    accuracy = score("accuracy", rows.labels, predicted, len(teacher.labels))
-    correlation = score("matthews", rows.labels, predicted, len(teacher.labels))
+    accuracy = score("accuracy", rows.labels, predicted, len(labels))
+    correlation = score("matthews", rows.labels, predicted, len(labels))
     if correlation >= min(max(0.05, 2 / np.sqrt(len(rows))), 0.5):
         return accuracy
     majority = float(np.bincount(rows.labels).max() / len(rows))

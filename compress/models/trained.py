@@ -10,6 +10,7 @@ from tokenizers import Tokenizer
 from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerFast
 
 from compress.errors import ModelError
+from compress.models import word_models as _registered  # noqa: F401  so that load_trained knows them
 from compress.models.tokenizer import load_tokenizer, position_limit, save_tokenizer
 
 WEIGHTS = "model.safetensors"
@@ -62,9 +63,9 @@ def open_trained(name: str) -> Trained:
     Its tokenizer is written to a folder of its own, since the one at hand may pad every text.
     """
     from compress.models.open import load_classifier, open_model
-    from compress.recipe import TeacherOptions
+    from compress.models.source import ModelSource
 
-    opened = open_model(TeacherOptions(model=name))
+    opened = open_model(ModelSource(model=name))
     if not opened.has_trained_head:
         raise ModelError(
             f"{name} has no trained classification head",

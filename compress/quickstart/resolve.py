@@ -12,7 +12,8 @@ BUILTIN = "builtin:support-desk"
 
 def resolve_builtin(config: RunConfig, folder: Path) -> RunConfig:
     """The recipe with real paths in place of the built-in names; writes what they stand for where needed."""
-    if BUILTIN not in {config.data.path, config.teacher.model}:
+    teachers = config.teachers
+    if BUILTIN not in {config.data.path, *(one.model for one in teachers)}:
         return config
     from compress.quickstart.dataset import write_dataset
     from compress.quickstart.model import build_teacher
@@ -20,7 +21,7 @@ def resolve_builtin(config: RunConfig, folder: Path) -> RunConfig:
     data, model = folder / f"support-desk-data-{config.seed}", folder / f"support-desk-model-{config.seed}"
     if not data.is_dir():
         _make(data, lambda at: write_dataset(at, seed=config.seed))
-    if config.teacher.model == BUILTIN and not model.is_dir():
+    if any(one.model == BUILTIN for one in teachers) and not model.is_dir():
         with (data / "train.csv").open(encoding="utf-8", newline="") as stream:
             rows = list(csv.DictReader(stream))
         texts, labels = [row["text"] for row in rows], [row["label"] for row in rows]
@@ -28,8 +29,8 @@ def resolve_builtin(config: RunConfig, folder: Path) -> RunConfig:
     changes: dict[str, object] = {}
     if config.data.path == BUILTIN:
         changes["data"] = config.data.model_copy(update={"path": str(data)})
-    if config.teacher.model == BUILTIN:
-        changes["teacher"] = config.teacher.model_copy(update={"model": str(model)})
+    real = [one.model_copy(update={"model": str(model)}) if one.model == BUILTIN else one for one in teachers]
+    changes["teacher"] = real if len(real) > 1 else real[0]
     return config.model_copy(update=changes)
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,22 +10,50 @@ from torch.utils.data import Dataset
 
 from compress.data.rows import Rows
 from compress.models.trained import Trained
+from compress.training.lesson import Batch
+from compress.training.rows import Example
 from serve.encoding import pad_id, tokenize
-
-Example = dict[str, Any]  # "input_ids": list[int], "labels": int, "teacher_logits": (labels,)
 
 
 class EncodedRows(Dataset[Example]):
-    """Token ids, with the label and the teacher's logits where they are known."""
+    """`TrainingRows` of token ids, with the label and the teacher's logits where they are known.
+
+    With a `teacher` whose tokenizer is not the student's, its own ids stand beside the student's where
+    they go token for token; `aligned` says whether they do for every text.
+    """
 
     def __init__(
-        self, trained: Trained, rows: Rows, teacher_logits: NDArray[np.float32] | None = None
+        self,
+        trained: Trained,
+        rows: Rows,
+        teacher_logits: NDArray[np.float32] | None = None,
+        *,
+        teacher: Trained | None = None,
     ) -> None:
         encoder = trained.encoder
         self.input_ids = [encoding.ids for encoding in tokenize(encoder, rows.texts)]
         self.labels = rows.labels
         self.teacher_logits = teacher_logits
         self.pad_id = pad_id(encoder, trained.folder / "tokenizer_config.json")
+        self.teacher_input_ids: list[list[int]] | None = None
+        self.teacher_pad_id = self.pad_id
+        self.aligned = True
+        if teacher is not None and teacher.encoder.to_str() != encoder.to_str():
+            ids = [encoding.ids for encoding in tokenize(teacher.encoder, rows.texts)]
+            self.aligned = all(
+                len(ours) == len(theirs) for ours, theirs in zip(self.input_ids, ids, strict=True)
+            )
+            self.teacher_pad_id = pad_id(teacher.encoder, teacher.folder / "tokenizer_config.json")
+            self.teacher_input_ids = ids if self.aligned else None
+
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens of each row."""
+        return [len(ids) for ids in self.input_ids]
+
+    def collate(self, examples: Sequence[Example]) -> Batch:
+        """A batch, padded to its longest row."""
+        return PadToLongest(self.pad_id, self.teacher_pad_id)(examples)
 
     def __len__(self) -> int:
         return len(self.input_ids)
@@ -37,6 +64,8 @@ class EncodedRows(Dataset[Example]):
             example["labels"] = int(self.labels[index])
         if self.teacher_logits is not None:
             example["teacher_logits"] = self.teacher_logits[index]
+        if self.teacher_input_ids is not None:
+            example["teacher_input_ids"] = self.teacher_input_ids[index]
         return example
 
 
@@ -45,20 +74,29 @@ class PadToLongest:
     """Turns examples into tensors of shape (batch, tokens of the longest)."""
 
     pad_id: int
+    teacher_pad_id: int = 0
 
-    def __call__(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
-        """`input_ids` and `attention_mask` (batch, tokens), `labels` (batch,), `teacher_logits` (batch, labels)."""
+    def __call__(self, examples: Sequence[Example]) -> Batch:
+        """A batch; see `compress.training.lesson.Batch`."""
         ids = [example["input_ids"] for example in examples]
-        lengths = [len(row) for row in ids]
-        input_ids = np.full((len(ids), max(lengths)), self.pad_id, dtype=np.int64)
-        attention_mask = np.zeros_like(input_ids)
-        for row, (values, length) in enumerate(zip(ids, lengths, strict=True)):
-            input_ids[row, :length] = values
-            attention_mask[row, :length] = 1
-        batch = {"input_ids": torch.from_numpy(input_ids), "attention_mask": torch.from_numpy(attention_mask)}
+        batch = {
+            "input_ids": _padded(ids, self.pad_id),
+            "attention_mask": _padded([[1] * len(row) for row in ids], 0),
+        }
         if "labels" in examples[0]:
             batch["labels"] = torch.tensor([example["labels"] for example in examples], dtype=torch.long)
         if "teacher_logits" in examples[0]:
             logits = np.stack([example["teacher_logits"] for example in examples])
             batch["teacher_logits"] = torch.from_numpy(logits)
+        if "teacher_input_ids" in examples[0]:
+            batch["teacher_input_ids"] = _padded(
+                [example["teacher_input_ids"] for example in examples], self.teacher_pad_id
+            )
         return batch
+
+
+def _padded(rows: Sequence[Sequence[int]], value: int) -> torch.Tensor:
+    padded = np.full((len(rows), max(map(len, rows))), value, dtype=np.int64)
+    for row, values in zip(padded, rows, strict=True):
+        row[: len(values)] = values
+    return torch.from_numpy(padded)

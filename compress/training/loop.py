@@ -17,22 +17,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from transformers import EvalPrediction, PreTrainedModel, PrinterCallback, Trainer, TrainingArguments
+from transformers import EvalPrediction, PrinterCallback, Trainer, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
 from compress.errors import UserError
 from compress.progress import Progress
 from compress.training.device import Compute
-from compress.training.encoded import EncodedRows, PadToLongest
+from compress.training.lesson import Lesson
 from compress.training.options import TrainOptions
+from compress.training.rows import TrainingRows
 from compress.training.sampling import SeededLengthSampler
 from compress.training.watch import ProgressCallback
 
 MOST_STEPS_BETWEEN_CHECKPOINTS = 500
 CHECKPOINTS = "checkpoints"
 
-# Loss of one batch: student logits (batch, labels) and the batch itself to a scalar.
-Loss = Callable[[torch.Tensor, dict[str, torch.Tensor]], torch.Tensor]
 Metric = Callable[[NDArray[np.int64], NDArray[np.int64]], float]  # gold and predicted label ids
 
 
@@ -51,23 +50,27 @@ class Session:
 
 
 def train(
-    model: PreTrainedModel,
-    train_rows: EncodedRows,
-    selection_rows: EncodedRows,
+    lesson: Lesson,
+    train_rows: TrainingRows,
+    selection_rows: TrainingRows | None,
     options: TrainOptions,
-    loss: Loss,
     session: Session,
-) -> float:
-    """Train in place, end with the best checkpoint's weights, and return its score on the selection rows."""
+) -> float | None:
+    """Train in place, end with the weights of the state that `options` keeps, and return its score.
+
+    The score is that on the selection rows; None where the last state is kept: without selection rows, or
+    with options that say so.
+    """
+    selects = selection_rows is not None and options.selects == "best"
     # Resolved, because a checkpoint remembers where the best one lies.
     checkpoints = (session.folder / CHECKPOINTS).resolve()
     try:
-        trainer = _LossTrainer(
-            model=model,
-            args=_arguments(options, session, len(train_rows), checkpoints),
+        trainer = _LessonTrainer(
+            model=lesson,
+            args=_arguments(options, session, len(train_rows), checkpoints, selects=selects),
             train_dataset=train_rows,
-            eval_dataset=selection_rows,
-            data_collator=PadToLongest(train_rows.pad_id),
+            eval_dataset=selection_rows if selects else None,
+            data_collator=train_rows.collate,
             compute_metrics=_scorer(session),
         )
     except (ImportError, RuntimeError, ValueError) as error:
@@ -79,16 +82,15 @@ def train(
             "pip install the tracker (for example tensorboard), or take it out of report_to",
         ) from None
     trainer.remove_callback(PrinterCallback)  # it prints to stdout, which belongs to results
-    trainer.batch_loss = loss
     last = _last_whole_checkpoint(checkpoints)
     if last is not None:
         session.progress.say(f"{session.title}: going on from step {last.rpartition('-')[2]}")
-    steps = trainer.args.max_steps
+    steps = lesson.total_steps = trainer.args.max_steps
     with session.progress.bar(session.title, steps) as advance:
         trainer.add_callback(ProgressCallback(advance))
         trainer.train(resume_from_checkpoint=last)
     best = trainer.state.best_metric
-    return float(best if best is not None else 0.0)
+    return None if best is None else float(best)
 
 
 def training_steps(options: TrainOptions, rows: int) -> int:
@@ -119,17 +121,13 @@ def _last_whole_checkpoint(folder: Path) -> str | None:
     return get_last_checkpoint(str(folder)) if folder.is_dir() else None
 
 
-class _LossTrainer(Trainer):
-    """A Trainer whose loss is a function of the logits and the batch."""
-
-    batch_loss: Loss
+class _LessonTrainer(Trainer):
+    """A Trainer of a `Lesson`, with batches that follow from the seed alone."""
 
     def _get_train_sampler(self, train_dataset: object = None) -> SeededLengthSampler:
         rows = train_dataset or self.train_dataset
-        assert isinstance(rows, EncodedRows)
-        return SeededLengthSampler(
-            self.args.train_batch_size, [len(ids) for ids in rows.input_ids], self.args.seed
-        )
+        assert isinstance(rows, TrainingRows)
+        return SeededLengthSampler(self.args.train_batch_size, rows.lengths, self.args.seed)
 
     def compute_loss(
         self,
@@ -138,12 +136,15 @@ class _LossTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: object = None,  # noqa: ARG002 - Trainer's signature
     ) -> Any:
-        outputs = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"])
-        loss = self.batch_loss(outputs.logits, inputs)
-        return (loss, {"logits": outputs.logits}) if return_outputs else loss
+        outputs = model(**inputs)
+        # Without a loss there is a selection going on, which looks at the logits alone.
+        loss = outputs["loss"] if "loss" in outputs else outputs["logits"].new_zeros(())
+        return (loss, outputs) if return_outputs else loss
 
 
-def _arguments(options: TrainOptions, session: Session, rows: int, checkpoints: Path) -> TrainingArguments:
+def _arguments(
+    options: TrainOptions, session: Session, rows: int, checkpoints: Path, *, selects: bool
+) -> TrainingArguments:
     steps = training_steps(options, rows)
     per_epoch = -(-rows // options.batch_size)
     every = options.checkpoint_steps or min(per_epoch, MOST_STEPS_BETWEEN_CHECKPOINTS, steps)
@@ -158,14 +159,14 @@ def _arguments(options: TrainOptions, session: Session, rows: int, checkpoints: 
         warmup_steps=round(options.warmup_ratio * steps),
         weight_decay=options.weight_decay,
         train_sampling_strategy="group_by_length",
-        eval_strategy="steps",
+        eval_strategy="steps" if selects else "no",
         eval_steps=every,
         save_strategy="steps",
         save_steps=every,
         save_total_limit=2,
-        load_best_model_at_end=True,
-        metric_for_best_model=session.metric_name,
-        greater_is_better=True,
+        load_best_model_at_end=selects,
+        metric_for_best_model=session.metric_name if selects else None,
+        greater_is_better=True if selects else None,
         logging_steps=min(50, every),
         seed=session.seed,
         data_seed=session.seed,

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from compress.data.rows import Rows
+from compress.judge.contestants import Files
 from compress.judge.machine import machine, versions
 from compress.models.predict import TorchPredictor, input_names
 from compress.models.trained import Trained
@@ -23,7 +24,19 @@ PARITY = "parity.json"
 PROOF_TEXTS = 64
 
 
-def export_stage(
+def export_files(
+    workshop: Workshop, proof_rows: Rows, name: str, made: tuple[Stage, Trained], quantize: Quantize
+) -> Files:
+    """The ONNX files of a model, each proven on these rows; raises `ProofError` where one is not its model."""
+    stage, trained = made
+    float_model, parity, exported = _export_stage(workshop, f"{name}-onnx", stage, trained, proof_rows)
+    small = _quantize_stage(workshop, quantize, exported, float_model, trained, proof_rows, f"{name}-int8")
+    if small is None:
+        return Files(trained, float_model, None, (parity,))
+    return Files(trained, float_model, small[0], (parity, small[1]))
+
+
+def _export_stage(
     workshop: Workshop, name: str, made_from: Stage, trained: Trained, proof_rows: Rows
 ) -> tuple[OnnxModel, ParityFinding, Stage]:
     """The float ONNX file of a trained model."""
@@ -48,27 +61,28 @@ def export_stage(
     return OnnxModel(stage.folder / FLOAT_FILE, "fp32", OPSET), _read_finding(stage.folder), stage
 
 
-def quantize_stage(
+def _quantize_stage(
     workshop: Workshop,
     options: Quantize,
     made_from: Stage,
     model: OnnxModel,
     trained: Trained,
     proof_rows: Rows,
+    name: str,
 ) -> tuple[OnnxModel, ParityFinding] | None:
     """The int8 file, or None where the recipe keeps the float one."""
     if options.method == "none":
         return None
 
     def work(folder: Path) -> Mapping[str, object]:
-        workshop.progress.say(f"int8: {options.method} quantisation, then comparing with PyTorch")
+        workshop.progress.say(f"{name}: {options.method} quantisation, then comparing with PyTorch")
         quantized = options.quantize(model, folder / QUANTIZED_FILE)
         assert quantized is not None
         _prove(quantized, trained, proof_rows, folder)
         return {"size_mb": quantized.size_mb}
 
     stage = workshop.do(
-        "int8",
+        name,
         {
             "from": made_from.digest,
             "options": options.model_dump(),

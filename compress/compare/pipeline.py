@@ -1,0 +1,227 @@
+"""The story of a comparison: one teacher, one cache of its answers, the same student by every method."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from transformers import set_seed
+
+from compress.compare.asked import Lineup
+from compress.compare.plot import write_plot
+from compress.compare.report import (
+    FLOOR,
+    TEACHER,
+    Comparison,
+    Setting,
+    Student,
+    StudentRun,
+    compare_rows,
+)
+from compress.errors import RecipeError
+from compress.judge.answers import read_answers
+from compress.judge.contestants import Contestant, line_up_student, line_up_teachers
+from compress.judge.floor import floor_predictions
+from compress.models.shrink import layer_count
+from compress.models.trained import Trained
+from compress.pipeline import open_workshop, transfer_set
+from compress.prepare import Prepared, prepare
+from compress.progress import Progress
+from compress.quickstart.resolve import resolve_builtin
+from compress.quiet import quiet_libraries
+from compress.recipe import RunConfig
+from compress.stage import Stage, Stages, write_json, write_text
+from compress.start import resolve
+from compress.steps.measure import record_stage
+from compress.steps.onnx import export_files
+from compress.steps.student import Classroom, make_student
+from compress.steps.teachers import Taught, answer_once, teach_teachers
+from compress.steps.transfer import Transfer
+from compress.workshop import Workshop
+
+FIGURES = "compare.json"
+ROWS = "compare-rows"  # the folder of one document per method and seed, written as each is done
+
+
+def start_comparison(
+    recipe: str | Path,
+    lineups: Sequence[Lineup],
+    seeds: Sequence[int] | int,
+    learning_rates: Sequence[float],
+    *,
+    out: Path | None,
+    overrides: Sequence[str],
+    fresh: bool,
+    progress: Progress,
+) -> tuple[Comparison, Path]:
+    """Read the recipe and compare; also gives the folder, `runs/<recipe>` by default."""
+    config, name, _ = resolve(recipe, overrides)
+    if not isinstance(config, RunConfig) or config.student is None:
+        raise RecipeError(name, ["a comparison needs a task with a student: and distill:"])
+    folder = out or Path("runs") / name
+    chosen = list(range(config.seed, config.seed + seeds)) if isinstance(seeds, int) else list(seeds)
+    command = ["compress", "compare", str(recipe), "--methods", ",".join(one.name for one in lineups[1:])]
+    command += ["--seeds", ",".join(map(str, chosen))]
+    if learning_rates:
+        command += ["--learning-rates", ",".join(map(str, learning_rates))]
+    for override in overrides:
+        command += ["--set", override]
+    asked = Asked(lineups, chosen, list(learning_rates), shlex.join([*command, "--out", str(folder)]))
+    return run_comparison(config, asked, folder, progress, fresh=fresh), folder
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is compared."""
+
+    lineups: Sequence[Lineup]  # the plain student first
+    seeds: Sequence[int]
+    learning_rates: Sequence[float]  # empty: the recipe's own
+    reproduce: str
+
+
+def run_comparison(
+    config: RunConfig, asked: Asked, folder: Path, progress: Progress, *, fresh: bool = False
+) -> Comparison:
+    """Teacher once, then every method and seed through training, ONNX, int8 and the reported rows.
+
+    Each is kept as it is done, so that a comparison which was stopped goes on. Stages are shared with
+    `compress run` on the same folder. Raises as `compress.pipeline.run_recipe` does.
+    """
+    quiet_libraries()
+    set_seed(config.seed)
+    stages = Stages(folder / "stages")
+    resolved = resolve_builtin(config, stages.root)
+    prepared = prepare(resolved)
+    if fresh:
+        stages.forget()
+        resolve_builtin(config, stages.root)
+    for note in prepared.notes:
+        progress.say(f"note: {note}")
+    workshop = open_workshop(resolved, prepared, stages, progress)
+
+    taught = teach_teachers(workshop, resolved, prepared)
+    transfer = transfer_set(workshop, resolved, prepared, taught)
+    assert transfer is not None
+    answers = answer_once(workshop, taught, prepared.splits, transfer.rows)
+    room = Classroom(taught, answers, transfer.rows, prepared.splits)
+    runs = [_teacher_run(workshop, taught, prepared)]
+    if prepared.splits.is_labelled:
+        runs.append(_floor_run(prepared, resolved))
+    lineups = (
+        asked.lineups if prepared.splits.is_labelled else asked.lineups[1:]
+    )  # no labels, no plain student
+    students: list[Trained] = []
+    sizes: list[float] = []
+    for seed in asked.seeds:
+        for lineup in lineups:
+            run, contestant = _student_run(workshop, resolved, room, lineup, seed, asked.learning_rates)
+            runs.append(run)
+            sizes.append(contestant.size_mb)
+            assert isinstance(contestant.model, Trained)
+            students.append(contestant.model)
+            (folder / ROWS).mkdir(parents=True, exist_ok=True)
+            write_json(folder / ROWS / f"{lineup.name}-seed-{seed}.json", _row_document(run, workshop))
+            _say(progress, run, prepared)
+    setting = _setting(config, asked, prepared, transfer, students[-1], sizes[-1])
+    comparison = compare_rows(runs, prepared.splits.test.labels, setting)
+    write_text(folder / FIGURES, comparison.model_dump_json(indent=2) + "\n")
+    write_plot(comparison, folder)
+    return comparison
+
+
+def _student_run(
+    workshop: Workshop,
+    config: RunConfig,
+    room: Classroom,
+    lineup: Lineup,
+    seed: int,
+    learning_rates: Sequence[float],
+) -> tuple[StudentRun, Contestant]:
+    """One method with one seed: the best of the learning rates by the selection rows, then the reported rows."""
+    assert config.student is not None
+    own = replace(workshop, seed=seed, seconds={})
+    made: list[tuple[float, float | None, Stage, Trained]] = []
+    grid: Sequence[float | None] = learning_rates or [None]
+    for rate in grid:
+        methods = lineup.stages(config)
+        if rate is not None:
+            methods = [method.model_copy(update={"learning_rate": rate}) for method in methods]
+        stage, student = make_student(own, config.student, methods, room, lineup.name)
+        made.append((float(str(stage.facts["selection_score"])), rate, stage, student))
+    best, chosen, stage, student = max(made, key=lambda one: one[0])
+    seconds = sum(spent for name, spent in own.seconds.items() if not name.endswith("-start"))
+    files = export_files(own, room.splits.validation, lineup.name, (stage, student), config.quantize)
+    contestant = line_up_student("student", files)[-1]
+    recorded = record_stage(own, [contestant], room.splits.test, student.labels, f"{lineup.name}-answers")
+    probabilities = read_answers(recorded.folder)[contestant.key]
+    run = StudentRun(
+        method=lineup.name,
+        seed=seed,
+        predicted=probabilities.argmax(axis=1),
+        probabilities=probabilities,
+        selection_score=best,
+        training_seconds=seconds / max(1, len(learning_rates)),
+        learning_rate=chosen if chosen is not None else lineup.stages(config)[-1].learning_rate,
+        file=str(recorded.folder),
+    )
+    return run, contestant
+
+
+def _teacher_run(workshop: Workshop, taught: Taught, prepared: Prepared) -> StudentRun:
+    contestant = line_up_teachers(taught.teachers, None)[0]
+    recorded = record_stage(workshop, [contestant], prepared.splits.test, prepared.labels, "teacher-answers")
+    probabilities = read_answers(recorded.folder)[contestant.key]
+    return StudentRun(TEACHER, workshop.seed, probabilities.argmax(axis=1), probabilities)
+
+
+def _floor_run(prepared: Prepared, config: RunConfig) -> StudentRun:
+    splits = prepared.splits
+    predicted = floor_predictions(
+        splits.train, splits.test, validation=splits.validation, metric=config.metric, seed=config.seed
+    )
+    return StudentRun(FLOOR, config.seed, predicted)
+
+
+def _setting(
+    config: RunConfig, asked: Asked, prepared: Prepared, transfer: Transfer, student: Trained, size_mb: float
+) -> Setting:
+    splits = prepared.splits
+    assert config.student is not None
+    return Setting(
+        task=config.task,
+        metric=config.metric,
+        seed=config.seed,
+        student=Student(
+            layers=layer_count(student.model.config) or None,
+            parameters=student.parameters,
+            size_mb=size_mb,
+            source=getattr(config.student, "model", None) or config.teachers[0].model,
+        ),
+        precision="fp32" if config.quantize.method == "none" else "int8",
+        labels=prepared.labels,
+        rows={"train": len(transfer.rows), "validation": len(splits.validation), "test": len(splits.test)},
+        data_digest=splits.digest(),
+        recipe=config.model_dump(mode="json", by_alias=True, exclude_none=True),
+        reproduce=asked.reproduce,
+        notes=[*prepared.notes, *transfer.notes],
+    )
+
+
+def _row_document(run: StudentRun, workshop: Workshop) -> dict[str, object]:
+    return {
+        "method": run.method,
+        "seed": run.seed,
+        "selection_score": run.selection_score,
+        "learning_rate": run.learning_rate,
+        "training_seconds": run.training_seconds,
+        "predicted": np.asarray(run.predicted).tolist(),
+        "metric": workshop.metric,
+    }
+
+
+def _say(progress: Progress, run: StudentRun, prepared: Prepared) -> None:
+    gold = prepared.splits.test.labels
+    right = "" if gold is None else f", {float((run.predicted == gold).mean()):.3f} right on the test rows"
+    progress.say(f"{run.method}, seed {run.seed}: selection score {run.selection_score:.3f}{right}")

@@ -1,0 +1,110 @@
+"""One teacher or several that answer as one: the weighted average of their logits or probabilities."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Encoding
+
+from compress.errors import ModelError
+from compress.models.predict import TorchPredictor
+from compress.models.trained import Trained
+from serve.encoding import tokenize
+from serve.tasks import Answer
+from serve.tasks.text_classification import answers
+
+Average = Literal["logits", "probabilities"]
+Floats = NDArray[np.float32]
+_SMALLEST = 1e-12  # the smallest probability that a logarithm is taken of
+
+
+@dataclass(frozen=True)
+class Teachers:
+    """The models that a student learns from; answers come in the order of the first one's labels."""
+
+    members: tuple[Trained, ...]
+    weights: tuple[float, ...]
+    average: Average
+
+    def __post_init__(self) -> None:
+        for number, member in enumerate(self.members[1:], start=2):
+            if sorted(member.labels) != sorted(self.labels):
+                raise ModelError(
+                    f"teacher {number} knows the labels {', '.join(member.labels[:6])}, "
+                    f"and the first one {', '.join(self.labels[:6])}",
+                    "teachers that know the same labels, in whatever order",
+                    "fine-tune them on the same data with teacher.train",
+                )
+
+    @property
+    def first(self) -> Trained:
+        """The teacher that a student is made from."""
+        return self.members[0]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """In the order of the answers."""
+        return self.first.labels
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the models hold together."""
+        return sum(member.parameters for member in self.members)
+
+    @property
+    def size_mb(self) -> float:
+        """Size of the weights' files, in 10^6 bytes."""
+        return sum(member.size_mb for member in self.members)
+
+    def predictor(self, *, device: str = "cpu", threads: int | None = None) -> "TeachersPredictor":
+        """All of them, behind the verb that everything which answers has."""
+        return TeachersPredictor(self, device=device, threads=threads)
+
+
+class TeachersPredictor:
+    """Answers with every teacher in turn and gives their average."""
+
+    def __init__(self, teachers: Teachers, *, device: str = "cpu", threads: int | None = None) -> None:
+        self.labels = teachers.labels
+        self._teachers = teachers
+        self._predictors = [TorchPredictor(one, device=device, threads=threads) for one in teachers.members]
+        # For each member, where the first one's labels stand among its own.
+        self._columns = [[one.labels.index(label) for label in self.labels] for one in teachers.members]
+
+    def predict(self, inputs: Sequence[str]) -> list[Answer]:
+        """One answer per text, in order."""
+        if not inputs:
+            return []
+        encodings: list[Encoding] = tokenize(self._teachers.first.encoder, inputs)
+        counts = [len(encoding.ids) for encoding in encodings]
+        cut = [bool(encoding.overflowing) for encoding in encodings]
+        return answers(self.logits(inputs), self.labels, counts, cut)
+
+    def logits(self, inputs: Sequence[str], advance: Callable[[int], None] | None = None) -> Floats:
+        """Averaged logits of shape (texts, labels); averaged probabilities come as their logarithms."""
+        each = [
+            predictor.logits(inputs, advance)[:, columns]
+            for predictor, columns in zip(self._predictors, self._columns, strict=True)
+        ]
+        return average_logits(each, self._teachers.weights, self._teachers.average)
+
+
+def average_logits(logits: Sequence[Floats], weights: Sequence[float], average: Average) -> Floats:
+    """The weighted average of arrays of shape (rows, labels), as logits of shape (rows, labels).
+
+    The average of probabilities is that of an ensemble's answers (Hinton et al. 2015, section 5); that of
+    logits is their geometric mean, as in distilling from several teachers (You et al. 2017, section 3.1).
+    """
+    if len(logits) == 1:
+        return logits[0]
+    shares = np.asarray(weights, dtype=np.float64) / sum(weights)
+    stacked = np.stack([values.astype(np.float64) for values in logits])
+    if average == "probabilities":
+        exponentials = np.exp(stacked - stacked.max(axis=-1, keepdims=True))
+        stacked = exponentials / exponentials.sum(axis=-1, keepdims=True)
+    mean = np.tensordot(shares, stacked, axes=1)
+    if average == "probabilities":
+        mean = np.log(np.maximum(mean, _SMALLEST))
+    return mean.astype(np.float32)

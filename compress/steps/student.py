@@ -1,0 +1,111 @@
+"""The student: made from its teacher or elsewhere, then taken through the stages of distillation."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from transformers import set_seed
+
+from compress.data.rows import Rows, Splits
+from compress.distill import Distill, MiniLM, Plain
+from compress.distill.student import distil
+from compress.models.tokenizer import position_limit
+from compress.models.trained import Trained, load_trained, save_trained
+from compress.stage import Stage
+from compress.steps.teachers import Taught, TeacherAnswers
+from compress.students import FromTeacher, Student
+from compress.workshop import Workshop
+
+
+@dataclass(frozen=True)
+class Classroom:
+    """What every student of a run learns from."""
+
+    taught: Taught
+    answers: TeacherAnswers
+    transfer: Rows
+    splits: Splits
+
+
+def make_student(
+    workshop: Workshop, student: Student, methods: Sequence[Distill], room: Classroom, name: str = "student"
+) -> tuple[Stage, Trained]:
+    """The student after its last stage."""
+    stage = _start(workshop, student, room, f"{name}-start")
+    for number, method in enumerate(methods, start=1):
+        stage = _learn(workshop, stage, method, room, f"{name}-{number}-{method.method}")
+    return stage, load_trained(stage.folder)
+
+
+def plain_budget(methods: Sequence[Distill]) -> Plain:
+    """Learning from the labels alone for as long as these stages take together, as fast as the last of them."""
+    last = methods[-1]
+    shared = {name: getattr(last, name) for name in Plain.model_fields if name not in {"method", "epochs"}}
+    return Plain(method="plain", epochs=sum(method.epochs for method in methods), **shared)
+
+
+def _start(workshop: Workshop, student: Student, room: Classroom, name: str) -> Stage:
+    """The student before it has learnt anything."""
+    teacher = room.taught.teachers.first
+
+    def work(folder: Path) -> Mapping[str, object]:
+        set_seed(workshop.seed)
+        model, tokenizer = student.build(teacher, room.transfer, workshop.compute.device)
+        max_length = min(teacher.max_length, position_limit(tokenizer, model.config))
+        save_trained(model, tokenizer, teacher.labels, max_length, folder)
+        return {"parameters": sum(parameter.numel() for parameter in model.parameters())}
+
+    inputs = {
+        "teacher": room.taught.stages[0].digest,
+        "student": student.model_dump(by_alias=True),
+        "rows": room.transfer.digest(),
+        "seed": workshop.seed,
+    }
+    return workshop.do(name, inputs, work)
+
+
+def _learn(workshop: Workshop, before: Stage, method: Distill, room: Classroom, name: str) -> Stage:
+    """One stage of distillation, from the student that the stage before it left."""
+    if isinstance(method, MiniLM) and method.assistant is not None:
+        room = _with_assistant(workshop, method, room, name)
+    # The plain student must not see what only a teacher could have answered.
+    own = isinstance(method, Plain)
+    inputs = {
+        "student": before.digest,
+        "logits": None if own else room.answers.stage.digest,
+        "rows": (room.splits.train if own else room.transfer).digest(),
+        "selection": room.splits.validation.digest(),
+        "method": method.model_dump(),
+        "seed": workshop.seed,
+        "bf16": workshop.compute.bf16,
+        "metric": workshop.metric,
+    }
+    return workshop.do(name, inputs, partial(_lesson, workshop, before, method, room))
+
+
+def _lesson(
+    workshop: Workshop, before: Stage, method: Distill, room: Classroom, folder: Path
+) -> Mapping[str, object]:
+    rows, logits = room.transfer, room.answers.transfer
+    if isinstance(method, Plain):
+        rows, logits = room.splits.train, None
+    return distil(
+        load_trained(before.folder),
+        room.taught.teachers.members,
+        replace(room.splits, train=rows),
+        logits,
+        room.answers.selection,
+        method,
+        workshop.session(folder, f"student, {method.method}"),
+    )
+
+
+def _with_assistant(workshop: Workshop, method: MiniLM, room: Classroom, name: str) -> Classroom:
+    """The same lesson with a smaller teacher in between (MiniLM, section 3.3), which was taught the same way."""
+    assert method.assistant is not None
+    chain = method.model_copy(update={"assistant": None, "epochs": method.assistant.epochs or method.epochs})
+    between = FromTeacher(layers=method.assistant.layers)
+    stage, assistant = make_student(workshop, between, [chain], room, f"{name}-assistant")
+    teachers = replace(room.taught.teachers, members=(assistant,), weights=(1.0,))
+    return replace(room, taught=replace(room.taught, stages=(stage,), teachers=teachers))
