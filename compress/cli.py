@@ -255,7 +255,7 @@ def _resumable() -> Iterator[None]:
 def _show_result(report: object, *, as_json: bool) -> None:
     from rich.console import Console
 
-    from compress.general.report import EncoderReport, sentence
+    from compress.general.report import EncoderReport, described
     from compress.judge.report import Report
     from compress.judge.table import render
 
@@ -266,11 +266,7 @@ def _show_result(report: object, *, as_json: bool) -> None:
     console = Console(highlight=False)
     console.print()
     if isinstance(report, EncoderReport):
-        console.print(sentence(report), markup=False)
-        console.print(
-            f"\nEncoder: {report.encoder}\n\nNext, in a recipe for a task:", markup=False, soft_wrap=True
-        )
-        console.print(f"  student: {{model: {report.encoder}}}", markup=False, soft_wrap=True)
+        console.print(described(report, me()), markup=False, soft_wrap=True)
         return
     console.print(render(report))
     bundle = shlex.quote(report.bundle)

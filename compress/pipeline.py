@@ -78,7 +78,8 @@ def _run_prepared(
         room = Classroom(taught, answers, transfer.rows, splits)
         student = make_student(workshop, config.student, config.distill, room)
         if config.baseline:
-            plain = make_student(workshop, config.student, [plain_budget(config.distill)], room, "plain")
+            budget = plain_budget(config.distill, len(transfer.rows), len(splits.train))
+            plain = make_student(workshop, config.student, [budget], room, "plain")
 
     export = partial(export_files, workshop, splits.validation)
     teacher = (taught.stages[0], taught.teachers.first)
@@ -155,7 +156,7 @@ def transfer_set(
         return None
     return make_transfer(
         workshop,
-        prepared.splits.train,
+        prepared.splits,
         prepared.unlabeled,
         config.augment,
         taught.teachers.first,

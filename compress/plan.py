@@ -2,19 +2,16 @@
 
 import json
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import torch
 from rich.console import Console
 from rich.table import Table
-from torch import nn
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from compress.augment import expected_rows
-from compress.errors import UserError
+from compress.general.plan import make_general_plan, print_general_plan
 from compress.general.recipe import GeneralConfig
 from compress.models.open import load_classifier
 from compress.models.shrink import layer_count
@@ -25,9 +22,10 @@ from compress.quiet import quiet_libraries
 from compress.recipe import RunConfig
 from compress.start import resolve
 from compress.steps.student import plain_budget
+from compress.steps.transfer import new_texts
 from compress.training.loop import training_steps
+from compress.training.pace import spoken, step_seconds
 
-TIMED_STEPS = 4
 # Export, proof, answers on the test rows: seconds that hardly depend on the model.
 FIXED_SECONDS = 30.0
 
@@ -98,12 +96,10 @@ def print_plan(
 ) -> None:
     """Print the plan of a recipe for people, or as JSON."""
     config, name, _ = resolve(recipe, overrides)  # type: ignore[arg-type]  # str, Path or None
+    folder = out or Path("runs") / name
     if isinstance(config, GeneralConfig):
-        raise UserError(
-            "--dry-run of a recipe with task: fill-mask",
-            "a recipe for a task with labels",
-            "set data.max_lines to a small number to try it",
-        )
+        print_general_plan(make_general_plan(config, progress), name, folder, as_json=as_json)
+        return
     plan = make_plan(config, progress)
     if as_json:
         print(json.dumps(asdict(plan), indent=2))  # noqa: T201 - the result
@@ -132,9 +128,9 @@ def print_plan(
     table.add_row("sizes", ", ".join(f"{what} {size} MB" for what, size in plan.expected_size_mb.items()))
     table.add_row("trains on", f"{plan.device}, {plan.precision}")
     for stage, seconds in plan.expected_seconds.items():
-        table.add_row(f"  {stage}", f"about {_spoken(seconds)}")
-    table.add_row("in all", f"about {_spoken(sum(plan.expected_seconds.values()))}")
-    table.add_row("writes", str(out or Path("runs") / name))
+        table.add_row(f"  {stage}", f"about {spoken(seconds)}")
+    table.add_row("in all", f"about {spoken(sum(plan.expected_seconds.values()))}")
+    table.add_row("writes", str(folder))
     console = Console(highlight=False)
     console.print(table)
     for note in plan.notes:
@@ -146,7 +142,7 @@ def _rows(config: RunConfig, prepared: Prepared) -> dict[str, int]:
     splits = prepared.splits
     rows = {name: len(getattr(splits, name)) for name in ("train", "validation", "test")}
     if prepared.unlabeled:
-        rows["unlabeled"] = len(prepared.unlabeled)
+        rows["unlabeled"] = len(new_texts(prepared.unlabeled, splits)[0])
     if config.augment is not None:
         rows["augmented, at most"] = expected_rows(len(splits.train), config.augment)
     return rows
@@ -165,7 +161,7 @@ def _expected_seconds(
     compute = prepared.compute
 
     def step(model: PreTrainedModel, batch: int, *, backward: bool) -> float:
-        return _step_seconds(
+        return step_seconds(
             model, batch, tokens, compute.device, bf16=backward and compute.bf16, backward=backward
         )
 
@@ -178,7 +174,7 @@ def _expected_seconds(
         forward = sum(step(teacher, 32, backward=False) for teacher in teachers) / 32
         seconds["teacher's answers"] = forward * (learnt_from + len(prepared.splits.validation))
         if config.baseline:
-            plain = plain_budget(config.distill)
+            plain = plain_budget(config.distill, learnt_from, own)
             seconds["plain student"] = step(student, plain.batch_size, backward=True) * training_steps(
                 plain, own
             )
@@ -193,32 +189,5 @@ def _expected_seconds(
     return {stage: round(value, 2) for stage, value in seconds.items()}
 
 
-def _step_seconds(
-    model: PreTrainedModel, batch: int, tokens: int, device: str, *, bf16: bool, backward: bool
-) -> float:
-    """Median seconds of one step on a batch of this shape, the optimiser's share included."""
-    nn.Module.to(model, device).train(backward)
-    ids = torch.randint(0, model.config.vocab_size, (batch, tokens), device=device)
-    times = []
-    optimizer = torch.optim.AdamW(model.parameters(), lr=0.0) if backward else None
-    for _ in range(TIMED_STEPS):
-        start = time.perf_counter()
-        with torch.set_grad_enabled(backward), torch.autocast(device, torch.bfloat16, enabled=bf16):
-            logits = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
-        if optimizer is not None:
-            logits.float().logsumexp(-1).mean().backward()
-            optimizer.step()
-            optimizer.zero_grad()
-        if device == "cuda":
-            torch.cuda.synchronize()
-        times.append(time.perf_counter() - start)
-    model.eval()
-    return sorted(times[1:])[len(times[1:]) // 2]
-
-
 def _parameters(model: PreTrainedModel) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
-
-
-def _spoken(seconds: float) -> str:
-    return f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.0f} s"

@@ -1,7 +1,7 @@
 """Everything that can be checked and decided before anything is trained."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, distribution
@@ -12,15 +12,21 @@ from transformers import PreTrainedConfig
 from compress.data.load import load_splits
 from compress.data.rows import Splits
 from compress.data.unlabeled import read_unlabeled
+from compress.distill import Distill, Plain
+from compress.distill.rehearsal import rehearse
 from compress.errors import DataError, SeveralMistakesError, UserError
+from compress.models.layer_drop import require_droppable_layers
 from compress.models.lengths import Lengths, choose_max_length, measure_lengths
 from compress.models.open import Opened, open_model
 from compress.models.teacher import Alignment, align_teacher
+from compress.models.teachers import spelled_as_first
 from compress.models.tokenizer import position_limit
 from compress.recipe import RunConfig, TeacherOptions
+from compress.students import Pretrained
 from compress.training.device import Compute, choose_compute
 
 T = TypeVar("T")
+_TEXTS_TO_CUT = 256
 
 
 @dataclass(frozen=True)
@@ -67,10 +73,12 @@ def prepare(config: RunConfig) -> Prepared:
     opened = [attempt(partial(open_model, options)) for options in config.teachers]
     if config.student is not None and opened[0] is not None:
         attempt(partial(config.student.config, opened[0].config))
+    for options, one in zip(config.teachers, opened, strict=True):
+        if one is not None and options.train is not None and options.train.layer_drop:
+            attempt(partial(require_droppable_layers, one.config))
     splits = attempt(lambda: load_splits(config.data, config.seed))
     unlabeled = attempt(lambda: _unlabeled(config))
-    if faults:
-        raise faults[0] if len(faults) == 1 else SeveralMistakesError(faults)
+    _raise(faults)
     assert compute is not None
     assert splits is not None
     teachers = tuple(
@@ -78,14 +86,12 @@ def prepare(config: RunConfig) -> Prepared:
         for options, one in zip(config.teachers, opened, strict=True)
         if one is not None
     )
-    if config.baseline and not splits.is_labelled:
-        raise DataError(
-            "baseline: true trains a student on labels, and the data has none",
-            "labels to learn from",
-            "take baseline: out, or set data.columns.label",
-        )
-    first = teachers[0].opened
-    lengths = measure_lengths(first.tokenizer, splits.train.texts)
+    names = [teacher.alignment.names for teacher in teachers]
+    for number, others in enumerate(names[1:], start=2):
+        spelled_as_first(others, names[0], number)
+    if not splits.is_labelled:
+        _without_labels(config)
+    lengths = measure_lengths(teachers[0].opened.tokenizer, splits.train.texts)
     limit = min(position_limit(one.opened.tokenizer, one.opened.config) for one in teachers)
     max_length = choose_max_length(config.data.max_length, lengths, limit)
     notes = [*splits.notes, *_clashing_runtimes()]
@@ -93,7 +99,7 @@ def prepare(config: RunConfig) -> Prepared:
         notes.append(
             f"{cut:.2%} of the training texts are longer than {max_length} tokens and lose their end"
         )
-    return Prepared(
+    prepared = Prepared(
         teachers[0].splits,
         teachers,
         unlabeled or [],
@@ -103,6 +109,20 @@ def prepare(config: RunConfig) -> Prepared:
         compute,
         tuple(notes),
     )
+    check_methods(
+        config, prepared, {f"distill.{number}": method for number, method in enumerate(config.distill)}
+    )
+    return prepared
+
+
+def check_methods(config: RunConfig, prepared: Prepared, methods: Mapping[str, Distill]) -> None:
+    """Raise what these methods, by the place where they were asked for, refuse of the recipe's models."""
+    if prepared.student_config is None:
+        return
+    teachers = [named(one.opened.config, prepared.labels) for one in prepared.teachers]
+    looks_inside = any(method.looks_inside for method in methods.values())
+    same_tokens = not looks_inside or _cuts_alike(config, prepared)
+    _raise(rehearse(methods, prepared.student_config, teachers, same_tokens=same_tokens))
 
 
 def named(config: PreTrainedConfig, labels: tuple[str, ...]) -> PreTrainedConfig:
@@ -118,6 +138,44 @@ def _student_config(config: RunConfig, teacher: PreparedTeacher) -> PreTrainedCo
     if config.student is None:
         return None
     return config.student.config(named(teacher.opened.config, teacher.alignment.names))
+
+
+def _cuts_alike(config: RunConfig, prepared: Prepared) -> bool:
+    """Student and teacher cut some of the texts into as many tokens each."""
+    if not isinstance(config.student, Pretrained):
+        return True
+    ours = open_model(config.student)
+    limit = min(prepared.max_length, position_limit(ours.tokenizer, ours.config))
+    texts = prepared.splits.train.texts[:_TEXTS_TO_CUT]
+    counts = [
+        [len(ids) for ids in tokenizer(texts, truncation=True, max_length=most, padding=False)["input_ids"]]
+        for tokenizer, most in (
+            (ours.tokenizer, limit),
+            (prepared.teachers[0].opened.tokenizer, prepared.max_length),
+        )
+    ]
+    return counts[0] == counts[1]
+
+
+def _without_labels(config: RunConfig) -> None:
+    """Raise `DataError` where the recipe asks for what only labels can teach."""
+    asked = ["baseline: true"] if config.baseline else []
+    asked += [
+        f"distill.{number}: method: plain"
+        for number, method in enumerate(config.distill)
+        if isinstance(method, Plain)
+    ]
+    if asked:
+        raise DataError(
+            f"{asked[0]} trains a student on labels, and the data has none",
+            "labels to learn from",
+            "take it out, or set data.columns.label",
+        )
+
+
+def _raise(faults: Sequence[UserError]) -> None:
+    if faults:
+        raise faults[0] if len(faults) == 1 else SeveralMistakesError(faults)
 
 
 def _fit_teacher(

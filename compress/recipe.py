@@ -166,6 +166,10 @@ class RunConfig(Options):
                     raise ValueError(
                         f"{key}: is given, but there is no student: to distil into; add student: {{layers: 3}}"
                     )
+            if self.data.unlabeled is not None:
+                raise ValueError(
+                    "data.unlabeled is given, but there is no student: to learn from it; add student: {layers: 3}"
+                )
             if len(self.teachers) > 1:
                 raise ValueError(
                     "there are several teachers and no student:, and an average of models cannot be exported; "

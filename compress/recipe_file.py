@@ -113,7 +113,7 @@ def _apply(values: dict[str, Any], override: str) -> None:
         following = _child(place, part, override)
         if following is None:
             following = {}
-            place[part] = following
+            place[_index(place, part, override) if isinstance(place, list) else part] = following
         elif not isinstance(following, dict | list):
             raise UserError(
                 f"--set {override}: {'.'.join(parents[: depth + 1])} is {following!r}, which has no keys",
@@ -135,7 +135,7 @@ def _index(items: list[Any], part: str, override: str) -> int:
     if not part.isdigit() or int(part) >= len(items):
         raise UserError(
             f"--set {override}: {part!r} is no entry of a list with {len(items)}",
-            f"a number from 0 to {len(items) - 1}",
+            f"a number from 0 to {len(items) - 1}" if items else "a list that has entries",
             "for example --set distill.0.epochs=2",
         )
     return int(part)
@@ -211,6 +211,10 @@ def _walk(place: Place, kind: type[BaseModel]) -> tuple[Place, Any]:
         tagged = [member for member in members if _has_tag(member, part)]
         if tagged:
             here = tagged[0]
+            continue
+        if (
+            isinstance(part, str) and not members
+        ):  # a branch of a union of plain types: constrained-int, list[str]
             continue
         if str(part).startswith(("list[", "dict[", "literal[", "<")):
             continue

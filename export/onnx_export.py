@@ -26,7 +26,7 @@ OPSET = 23
 EXPORTER = 2  # counts up when the same model gives another graph, so that kept files are made again
 OUTPUT = "logits"
 
-TESTED = ONE_A_LAYER | {"deberta-v2", "modernbert"}
+TESTED = ONE_A_LAYER | {"deberta-v2", "modernbert", "compress-bilstm", "compress-textcnn"}
 # Its rotary embedding does not come through the exporter's optimiser at this opset.
 NOT_OPTIMISED = frozenset({"modernbert"})
 

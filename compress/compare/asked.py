@@ -22,13 +22,22 @@ class Lineup:
         """The stages for this recipe, which share its budget of epochs alike.
 
         A method that stands in the recipe has the recipe's options; another has its own defaults with the
-        pace of the recipe's last stage. Layers and prediction get half of the epochs each.
+        pace of the recipe's last stage. Layers and prediction get half of the epochs each. Raises `UserError`
+        for a method that needs options which the recipe does not give, and for stages that leave the head
+        untrained.
         """
         total = sum(stage.epochs for stage in config.distill)
-        return [
+        stages = [
             _stage(name, config).model_copy(update={"epochs": total / len(self.methods)})
             for name in self.methods
         ]
+        if stages[-1].selects == "last":
+            raise UserError(
+                f"--methods {self.name}: {self.methods[-1]}, as the recipe has it, does not train the head",
+                "a last method that does",
+                f"give --methods {self.name}+logits",
+            )
+        return stages
 
 
 def parse_methods(text: str) -> list[Lineup]:
@@ -70,6 +79,7 @@ def parse_seeds(text: str) -> list[int] | int:
     if (
         not numbers
         or min(numbers) < 0
+        or max(numbers) >= 2**32
         or (len(numbers) == 1 and numbers[0] < 1)
         or len(set(numbers)) < len(numbers)
     ):
@@ -102,4 +112,12 @@ def _stage(name: str, config: RunConfig) -> Distill:
             return stage
     pace = config.distill[-1]
     shared = {key: getattr(pace, key) for key in TrainOptions.model_fields}
+    missing = [key for key, field in METHODS[name].model_fields.items() if field.is_required()]
+    missing.remove("method")
+    if missing:
+        raise UserError(
+            f"--methods names {name!r}, which needs {', '.join(missing)}, and no stage of the recipe has them",
+            f"a stage with method: {name} in the recipe's distill:",
+            "add it there, or take another method",
+        )
     return METHODS[name].model_validate({"method": name, **shared})

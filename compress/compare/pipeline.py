@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from transformers import set_seed
 
-from compress.compare.asked import Lineup
+from compress.compare.asked import PLAIN, Lineup
 from compress.compare.plot import write_plot
 from compress.compare.report import (
     FLOOR,
@@ -19,14 +19,15 @@ from compress.compare.report import (
     StudentRun,
     compare_rows,
 )
-from compress.errors import RecipeError
+from compress.distill import Distill, Plain
+from compress.errors import DataError, RecipeError
 from compress.judge.answers import read_answers
 from compress.judge.contestants import Contestant, line_up_student, line_up_teachers
 from compress.judge.floor import floor_predictions
 from compress.models.shrink import layer_count
 from compress.models.trained import Trained
 from compress.pipeline import open_workshop, transfer_set
-from compress.prepare import Prepared, prepare
+from compress.prepare import Prepared, check_methods, prepare
 from compress.progress import Progress
 from compress.quickstart.resolve import resolve_builtin
 from compress.quiet import quiet_libraries
@@ -35,9 +36,10 @@ from compress.stage import Stage, Stages, write_json, write_text
 from compress.start import resolve
 from compress.steps.measure import record_stage
 from compress.steps.onnx import export_files
-from compress.steps.student import Classroom, make_student
+from compress.steps.student import Classroom, make_student, with_steps
 from compress.steps.teachers import Taught, answer_once, teach_teachers
 from compress.steps.transfer import Transfer
+from compress.training.loop import training_steps
 from compress.workshop import Workshop
 
 FIGURES = "compare.json"
@@ -62,7 +64,8 @@ def start_comparison(
     folder = out or Path("runs") / name
     chosen = list(range(config.seed, config.seed + seeds)) if isinstance(seeds, int) else list(seeds)
     command = ["compress", "compare", str(recipe), "--methods", ",".join(one.name for one in lineups[1:])]
-    command += ["--seeds", ",".join(map(str, chosen))]
+    # One number would be read as a count.
+    command += ["--seeds", str(seeds) if isinstance(seeds, int) else ",".join(map(str, chosen))]
     if learning_rates:
         command += ["--learning-rates", ",".join(map(str, learning_rates))]
     for override in overrides:
@@ -94,6 +97,7 @@ def run_comparison(
     stages = Stages(folder / "stages")
     resolved = resolve_builtin(config, stages.root)
     prepared = prepare(resolved)
+    lineups = _lineups(resolved, prepared, asked.lineups)
     if fresh:
         stages.forget()
         resolve_builtin(config, stages.root)
@@ -109,26 +113,53 @@ def run_comparison(
     runs = [_teacher_run(workshop, taught, prepared)]
     if prepared.splits.is_labelled:
         runs.append(_floor_run(prepared, resolved))
-    lineups = (
-        asked.lineups if prepared.splits.is_labelled else asked.lineups[1:]
-    )  # no labels, no plain student
-    students: list[Trained] = []
-    sizes: list[float] = []
     for seed in asked.seeds:
         for lineup in lineups:
             run, contestant = _student_run(workshop, resolved, room, lineup, seed, asked.learning_rates)
             runs.append(run)
-            sizes.append(contestant.size_mb)
-            assert isinstance(contestant.model, Trained)
-            students.append(contestant.model)
             (folder / ROWS).mkdir(parents=True, exist_ok=True)
             write_json(folder / ROWS / f"{lineup.name}-seed-{seed}.json", _row_document(run, workshop))
             _say(progress, run, prepared)
-    setting = _setting(config, asked, prepared, transfer, students[-1], sizes[-1])
+    setting = _setting(config, asked, prepared, transfer, contestant)
     comparison = compare_rows(runs, prepared.splits.test.labels, setting)
     write_text(folder / FIGURES, comparison.model_dump_json(indent=2) + "\n")
     write_plot(comparison, folder)
     return comparison
+
+
+def _lineups(config: RunConfig, prepared: Prepared, asked: Sequence[Lineup]) -> Sequence[Lineup]:
+    """What can be compared; raises `UserError` for what this student cannot learn by, before it is taught."""
+    chosen = asked if prepared.splits.is_labelled else asked[1:]  # no labels, no plain student
+    stages = {lineup.name: lineup.stages(config) for lineup in chosen}
+    if not prepared.splits.is_labelled:
+        for name, methods in stages.items():
+            if any(isinstance(method, Plain) for method in methods):
+                raise DataError(
+                    f"--methods {name}: plain learns from labels, and the data has none",
+                    "methods that a teacher answers for",
+                    "take plain out, or set data.columns.label",
+                )
+    check_methods(
+        config,
+        prepared,
+        {
+            f"--methods {name}" + (f" ({number} of {len(methods)})" if len(methods) > 1 else ""): method
+            for name, methods in stages.items()
+            for number, method in enumerate(methods, start=1)
+        },
+    )
+    return chosen
+
+
+def _methods(lineup: Lineup, config: RunConfig, room: Classroom, rate: float | None) -> list[Distill]:
+    """The stages; the plain student takes as many steps on its rows as the others on theirs."""
+    methods = lineup.stages(config)
+    if rate is not None:
+        methods = [method.model_copy(update={"learning_rate": rate}) for method in methods]
+    (first, *_), own = methods, len(room.splits.train)
+    if lineup.name == PLAIN and isinstance(first, Plain) and own != len(room.transfer):
+        return [with_steps(first, training_steps(first, len(room.transfer)), own)]
+    return methods
 
 
 def _student_run(
@@ -141,17 +172,18 @@ def _student_run(
 ) -> tuple[StudentRun, Contestant]:
     """One method with one seed: the best of the learning rates by the selection rows, then the reported rows."""
     assert config.student is not None
-    own = replace(workshop, seed=seed, seconds={})
-    made: list[tuple[float, float | None, Stage, Trained]] = []
+    made: list[_Made] = []
     grid: Sequence[float | None] = learning_rates or [None]
     for rate in grid:
-        methods = lineup.stages(config)
-        if rate is not None:
-            methods = [method.model_copy(update={"learning_rate": rate}) for method in methods]
+        own = replace(workshop, seed=seed, seconds={})
+        methods = _methods(lineup, config, room, rate)
         stage, student = make_student(own, config.student, methods, room, lineup.name)
-        made.append((float(str(stage.facts["selection_score"])), rate, stage, student))
-    best, chosen, stage, student = max(made, key=lambda one: one[0])
-    seconds = sum(spent for name, spent in own.seconds.items() if not name.endswith("-start"))
+        seconds = sum(spent for name, spent in own.seconds.items() if not name.endswith("-start"))
+        score = float(str(stage.facts["selection_score"]))
+        made.append(_Made(stage, student, score, seconds, methods[-1].learning_rate))
+    best = max(made, key=lambda one: one.selection_score)
+    own = replace(workshop, seed=seed)
+    stage, student = best.stage, best.student
     files = export_files(own, room.splits.validation, lineup.name, (stage, student), config.quantize)
     contestant = line_up_student("student", files)[-1]
     recorded = record_stage(own, [contestant], room.splits.test, student.labels, f"{lineup.name}-answers")
@@ -161,12 +193,23 @@ def _student_run(
         seed=seed,
         predicted=probabilities.argmax(axis=1),
         probabilities=probabilities,
-        selection_score=best,
-        training_seconds=seconds / max(1, len(learning_rates)),
-        learning_rate=chosen if chosen is not None else lineup.stages(config)[-1].learning_rate,
+        selection_score=best.selection_score,
+        training_seconds=best.seconds,
+        learning_rate=best.learning_rate,
         file=str(recorded.folder),
     )
     return run, contestant
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A student that was trained with one learning rate."""
+
+    stage: Stage
+    student: Trained
+    selection_score: float
+    seconds: float
+    learning_rate: float
 
 
 def _teacher_run(workshop: Workshop, taught: Taught, prepared: Prepared) -> StudentRun:
@@ -185,18 +228,19 @@ def _floor_run(prepared: Prepared, config: RunConfig) -> StudentRun:
 
 
 def _setting(
-    config: RunConfig, asked: Asked, prepared: Prepared, transfer: Transfer, student: Trained, size_mb: float
+    config: RunConfig, asked: Asked, prepared: Prepared, transfer: Transfer, student: Contestant
 ) -> Setting:
     splits = prepared.splits
     assert config.student is not None
+    assert isinstance(student.model, Trained)
     return Setting(
         task=config.task,
         metric=config.metric,
         seed=config.seed,
         student=Student(
-            layers=layer_count(student.model.config) or None,
-            parameters=student.parameters,
-            size_mb=size_mb,
+            layers=layer_count(student.model.model.config) or None,
+            parameters=student.model.parameters,
+            size_mb=student.size_mb,
             source=getattr(config.student, "model", None) or config.teachers[0].model,
         ),
         precision="fp32" if config.quantize.method == "none" else "int8",

@@ -17,12 +17,15 @@ TEXT_SUFFIX = ".txt"
 _KNOWN = f"txt (a text in each line), {', '.join(suffix[1:] for suffix in FORMATS)}"
 
 
-def unlabeled_files(patterns: Sequence[str]) -> list[Path]:
+def unlabeled_files(
+    patterns: Sequence[str], *, key: str = "data.unlabeled", expected: str = f"a file in one of {_KNOWN}"
+) -> list[Path]:
     """The files that paths and globs name, relative to the current folder: in the patterns' order, then by name.
 
-    A file that two patterns name stands there once. Raises `DataError` for a pattern without a file.
+    A file that two patterns name stands there once. Raises `DataError` for a pattern without a file; it names
+    the recipe's `key` and what is `expected`.
     """
-    return list(dict.fromkeys(file for pattern in patterns for file in _matches(pattern)))
+    return list(dict.fromkeys(file for pattern in patterns for file in _matches(pattern, key, expected)))
 
 
 def read_unlabeled(patterns: Sequence[str], column: str | None) -> list[str]:
@@ -47,7 +50,7 @@ def read_unlabeled(patterns: Sequence[str], column: str | None) -> list[str]:
     return list(texts)
 
 
-def _matches(pattern: str) -> list[Path]:
+def _matches(pattern: str, key: str, expected: str) -> list[Path]:
     path = Path(pattern).expanduser()
     if path.is_file():
         return [path]
@@ -61,9 +64,7 @@ def _matches(pattern: str) -> list[Path]:
     found = sorted(Path(name) for name in glob.glob(str(path), recursive=True))  # noqa: PTH207
     files = [file for file in found if file.is_file()]
     if not files:
-        raise DataError(
-            f"no file matches {pattern} (data.unlabeled)", f"a file in one of {_KNOWN}", _nearest(path)
-        )
+        raise DataError(f"no file matches {pattern} ({key})", expected, _nearest(path))
     return files
 
 

@@ -8,7 +8,7 @@ from transformers import set_seed
 
 from compress.data.rows import Splits
 from compress.distill import Distill
-from compress.distill.teaching import refuse
+from compress.distill.teaching import refuse_other_tokens
 from compress.models.trained import Trained, save_trained
 from compress.training.encoded import EncodedRows
 from compress.training.loop import Session, remove_checkpoints, train
@@ -35,12 +35,7 @@ def distil(
         selection = selection.with_labels(selection_logits.argmax(axis=1).astype(np.int64))
     rows = EncodedRows(student, splits.train, train_logits, teacher=teachers[0])
     if method.looks_inside and not rows.aligned:
-        refuse(
-            method.method,
-            "teacher and student cut the same text into different tokens, so their layers do not go together",
-            "a student with the teacher's tokenizer, or methods that need logits alone (logits)",
-            "make the student from the teacher, or change the method",
-        )
+        refuse_other_tokens(method.method)
     best = train(
         lesson,
         rows,

@@ -41,6 +41,16 @@ def only_teacher(teachers: Sequence[Trained], method: str) -> Trained:
     return teachers[0]
 
 
+def refuse_other_tokens(method: str) -> NoReturn:
+    """Raise the `ModelError` of a method that looks inside where student and teacher read other tokens."""
+    refuse(
+        method,
+        "teacher and student cut the same text into different tokens, so their layers do not go together",
+        "a student with the teacher's tokenizer, or methods that need logits alone (logits)",
+        "make the student from the teacher, or change the method",
+    )
+
+
 def refuse(method: str, reason: str, expected: str, remedy: str) -> NoReturn:
     """Raise the `ModelError` of a method that cannot be used with these models."""
     raise ModelError(f"the method {method} cannot be used here: {reason}", expected, remedy)

@@ -1,118 +1,122 @@
-"""Text files of any size as rows to learn from: one text per line, read when it is needed.
+"""Text files of any size, one text per line, each read when it is needed.
 
-What is kept in memory is where each line begins, eight bytes a line; a training that shuffles and one that
-is resumed can so read any line at any time.
+What is kept in memory is where the lines are, 16 bytes a line, so a training that shuffles and one that is
+resumed can read any line at any time.
 """
 
-from collections.abc import Sequence
+import hashlib
+import zlib
+from array import array
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch.utils.data import Dataset
-from transformers import DataCollatorForLanguageModeling, PreTrainedTokenizerFast
 
+from compress.data.read import FORMATS
 from compress.errors import DataError
-from compress.training.lesson import Batch
-from compress.training.rows import Example
 
-CHUNK = 1 << 24  # bytes that are read at once while lines are counted
-MASKED_SHARE = 0.15  # Devlin et al. 2019, section 3.1
+LONGEST = 1 << 24  # bytes; a longer line means a file without line ends
+PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class TextLines:
-    """The lines of files that are not blank, in order."""
+    """The lines of files that are not blank, in order.
 
-    def __init__(self, files: Sequence[Path]) -> None:
-        self.files = list(files)
-        spans = [_line_spans(file) for file in self.files]
-        self._owner = np.concatenate(
-            [np.full(len(part), place, np.int32) for place, part in enumerate(spans)]
-        )
-        self._spans = np.concatenate(spans) if spans else np.zeros((0, 2), np.int64)
-        if not len(self._spans):
-            raise DataError(
-                f"{', '.join(map(str, self.files[:3]))} hold no text", "one text per line", "check the files"
-            )
-
-    def __len__(self) -> int:
-        return len(self._spans)
-
-    @property
-    def sizes(self) -> NDArray[np.int64]:
-        """Bytes of each line, of shape (lines,)."""
-        return np.asarray(self._spans[:, 1] - self._spans[:, 0])
-
-    def __getitem__(self, index: int) -> str:
-        """A line, without what ends it; raises `DataError` where it is not UTF-8."""
-        file = self.files[int(self._owner[index])]
-        start, end = map(int, self._spans[index])
-        with file.open("rb") as stream:
-            stream.seek(start)
-            raw = stream.read(end - start)
-        try:
-            return raw.decode("utf-8").strip()
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"{file} is not UTF-8 text at byte {start + error.start}",
-                "text files in UTF-8",
-                "convert it, for example: iconv -f latin1 -t utf-8 IN > OUT",
-            ) from None
-
-
-class MaskedLines(Dataset[Example]):
-    """`TrainingRows` of lines (or some of them), tokenised when they are read and masked for masked language
-    modelling: `labels` (batch, tokens) hold the masked tokens, and -100 elsewhere.
+    Raises `DataError` where a file cannot be read, is no UTF-8 text or holds none; all of it is looked
+    through at once, so that no training stumbles over it after hours.
     """
 
-    def __init__(
-        self,
-        lines: TextLines,
-        chosen: NDArray[np.int64],
-        tokenizer: PreTrainedTokenizerFast,
-        max_length: int,
-        *,
-        seed: int,
-    ) -> None:
-        self._lines, self._chosen = lines, chosen
-        self._tokenizer, self._max_length = tokenizer, max_length
-        self._masker = DataCollatorForLanguageModeling(tokenizer, mlm_probability=MASKED_SHARE, seed=seed)
-
-    @property
-    def lengths(self) -> list[int]:
-        """Bytes of each line: what sorts them into batches of like length, without tokenising them all."""
-        sizes: list[int] = self._lines.sizes[self._chosen].tolist()
-        return sizes
+    def __init__(self, files: Sequence[Path]) -> None:
+        self.files = tuple(files)
+        starts, sizes, marks = array("q"), array("I"), array("I")
+        counts, content = [], hashlib.sha256()
+        for file in self.files:
+            before = len(starts)
+            for start, text in _lines(file):
+                starts.append(start)
+                sizes.append(len(text))
+                marks.append(zlib.crc32(text))
+                content.update(text + b"\n")
+            counts.append(len(starts) - before)
+        self.content = content.hexdigest()  # sha256 over the lines, in order
+        self._starts, self._sizes, self._marks = map(np.asarray, (starts, sizes, marks))
+        self._ends = list(accumulate(counts))  # for each file, the lines up to its end
 
     def __len__(self) -> int:
-        return len(self._chosen)
+        return len(self._starts)
 
-    def __getitem__(self, index: int) -> Example:
-        text = self._lines[int(self._chosen[index])]
-        encoded = self._tokenizer(text, truncation=True, max_length=self._max_length)
-        return {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"]}
+    def __getitem__(self, index: int) -> str:
+        """A line, without the space around it."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"line {index} of {len(self)}")
+        file = self.files[int(np.searchsorted(self._ends, index, side="right"))]
+        with file.open("rb") as stream:
+            stream.seek(int(self._starts[index]))
+            return stream.read(int(self._sizes[index])).decode("utf-8")
 
-    def collate(self, examples: Sequence[Example]) -> Batch:
-        """A batch, padded to its longest line; its masks are drawn anew each time."""
-        batch: dict[str, torch.Tensor] = dict(self._masker(list(examples)))
-        return batch
+    def sizes(self, chosen: NDArray[np.int64]) -> NDArray[np.uint32]:
+        """Bytes of these lines, of shape (chosen,)."""
+        return np.asarray(self._sizes[chosen], np.uint32)
+
+    def marks(self, chosen: NDArray[np.int64]) -> NDArray[np.uint64]:
+        """One number for each of these lines, of shape (chosen,): equal texts have equal ones, others hardly ever."""
+        checksums = self._marks[chosen].astype(np.uint64) << np.uint64(32)
+        return np.asarray(checksums | self._sizes[chosen], np.uint64)
 
 
-def _line_spans(file: Path) -> NDArray[np.int64]:
-    """(lines, 2): where each line that is not blank begins and ends, in bytes."""
-    ends: list[NDArray[np.int64]] = []
-    read = 0
+def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
+    """Where each line that is not blank begins, in bytes, and the line without the space around it."""
+    _refuse_other_formats(file)
+    place, number, found = 0, 0, False
     try:
         with file.open("rb") as stream:
-            while chunk := stream.read(CHUNK):
-                found = np.flatnonzero(np.frombuffer(chunk, np.uint8) == ord("\n"))
-                ends.append(found.astype(np.int64) + read)
-                read += len(chunk)
+            while line := stream.readline(LONGEST + 1):
+                number += 1
+                if len(line) > LONGEST:
+                    raise _without_line_ends(file, number)
+                if text := _stripped(line, file, number):
+                    found = True
+                    yield place + line.index(text), text
+                place += len(line)
     except OSError as error:
-        raise DataError(f"{file} cannot be read: {error}", "a text file", "check data.path") from None
-    stops = np.concatenate([*ends, np.asarray([read], np.int64)])
-    starts = np.concatenate([np.zeros(1, np.int64), stops[:-1] + 1])
-    spans = np.stack([starts, stops], axis=1)
-    spans = spans[spans[:, 1] - spans[:, 0] > 1]  # a lone character or carriage return teaches nothing
-    return np.asarray(spans)
+        raise DataError(
+            f"{file} cannot be read: {error.strerror}", "a text file", "check its permissions"
+        ) from None
+    if not found:
+        raise DataError(f"{file} holds no text", "one text per line", "check the file, or leave it out")
+
+
+def _stripped(line: bytes, file: Path, number: int) -> bytes:
+    if number == 1:
+        line = line.removeprefix(BYTE_ORDER_MARK)
+    try:
+        return line.decode("utf-8").strip().encode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"line {number} of {file} is not UTF-8 text ({error.reason})",
+            "text in UTF-8",
+            "convert the file, for example: iconv -f latin1 -t utf-8 IN > OUT",
+        ) from None
+
+
+def _refuse_other_formats(file: Path) -> None:
+    suffix = file.suffix.lower()
+    if suffix in PACKED:
+        raise DataError(f"{file} is packed", "text files as they are, one text per line", "unpack it first")
+    if suffix in FORMATS:
+        raise DataError(
+            f"{file} is a {suffix[1:]} file",
+            "text files, one text per line",
+            "write its column of texts to a .txt file, one text per line",
+        )
+
+
+def _without_line_ends(file: Path, number: int) -> DataError:
+    return DataError(
+        f"line {number} of {file} has more than {LONGEST:,} bytes",
+        "one text per line",
+        "put line ends between its texts",
+    )

@@ -1,74 +1,87 @@
-"""How near an encoder is to the one that it came from, on lines that it did not learn from."""
+"""How near an encoder is to its teacher, on lines that it did not learn from."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from compress.general.lines import MaskedLines
+from compress.data.rows import NO_LABEL
+from compress.general.encoder import fills_masks
+from compress.general.masked import MaskedLines, unmasked
 from compress.general.report import MaskedWords
 from compress.models.anatomy import width
+from compress.training.lesson import Batch
 
 BATCH = 32
-IGNORED = -100
 
 
-def likeness(teacher: PreTrainedModel, student: PreTrainedModel, rows: MaskedLines) -> float | None:
-    """Mean cosine of the mean last hidden states, over rows; None where the widths differ."""
+def likeness(
+    teacher: PreTrainedModel, student: PreTrainedModel, rows: MaskedLines, device: str
+) -> float | None:
+    """Mean over lines of the cosine between the models' vectors of a line; None where the widths differ.
+
+    A line's vector is the mean of its tokens' last hidden states; nothing is masked here.
+    """
     if width(teacher.config) != width(student.config):
         return None
-    cosines = []
-    with torch.inference_mode():
-        for batch in _batches(rows):
-            inputs = {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"]}
-            mask = batch["attention_mask"].unsqueeze(-1).float()
-            pooled = [
-                (model.base_model(**inputs).last_hidden_state * mask).sum(1) / mask.sum(1)
-                for model in (teacher.eval(), student.eval())
-            ]
-            cosines.append(functional.cosine_similarity(*pooled))
+    cosines = [
+        functional.cosine_similarity(_line_vectors(teacher, batch), _line_vectors(student, batch))
+        for batch in _batches(rows, device, teacher, student)
+    ]
     return float(torch.cat(cosines).mean())
 
 
-def masked_words(teacher: PreTrainedModel, student: PreTrainedModel, rows: MaskedLines) -> MaskedWords | None:
-    """How both fill in the masked tokens; None for models without a masked-language-model head."""
-    if not all(has_masked_lm_head(model) for model in (teacher, student)):
+def masked_words(
+    teacher: PreTrainedModel, student: PreTrainedModel, rows: MaskedLines, device: str
+) -> MaskedWords | None:
+    """How both fill in the masked tokens; None for models without the head, and where nothing is masked."""
+    if not (fills_masks(teacher.config) and fills_masks(student.config)):
         return None
-    right = np.zeros(2, np.int64)
-    same = total = 0
-    with torch.inference_mode():
-        for batch in _batches(rows):
-            labels = batch["labels"]
-            chosen = labels != IGNORED
-            choices = [
-                model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"])
-                .logits[chosen]
-                .argmax(-1)
-                for model in (teacher.eval(), student.eval())
-            ]
-            right += [int((choice == labels[chosen]).sum()) for choice in choices]
-            same += int((choices[0] == choices[1]).sum())
-            total += int(chosen.sum())
-    if not total:
+    expected, first, second = [], [], []
+    for batch in _batches(rows, device, teacher, student):
+        masked = batch["labels"] != NO_LABEL
+        expected.append(batch["labels"][masked])
+        first.append(_choices(teacher, batch, masked))
+        second.append(_choices(student, batch, masked))
+    labels, by_teacher, by_student = map(torch.cat, (expected, first, second))
+    if not len(labels):
         return None
     return MaskedWords(
-        teacher_accuracy=float(right[0] / total),
-        student_accuracy=float(right[1] / total),
-        agreement=same / total,
-        tokens=total,
+        teacher_accuracy=_share_equal(by_teacher, labels),
+        student_accuracy=_share_equal(by_student, labels),
+        agreement=_share_equal(by_teacher, by_student),
+        tokens=len(labels),
     )
 
 
-def has_masked_lm_head(model: nn.Module) -> bool:
-    """It answers with logits over the vocabulary for each token."""
-    return type(model).__name__.endswith("ForMaskedLM")
+@torch.inference_mode()
+def _line_vectors(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
+    """(batch, width)."""
+    hidden = model.base_model(
+        input_ids=unmasked(batch), attention_mask=batch["attention_mask"]
+    ).last_hidden_state
+    mask = batch["attention_mask"].unsqueeze(-1).float()
+    vectors: torch.Tensor = (hidden * mask).sum(dim=1) / mask.sum(dim=1)
+    return vectors
 
 
-def _batches(rows: MaskedLines) -> Sequence[dict[str, torch.Tensor]]:
-    return [
-        rows.collate([rows[index] for index in range(start, min(start + BATCH, len(rows)))])
-        for start in range(0, len(rows), BATCH)
-    ]
+@torch.inference_mode()
+def _choices(model: PreTrainedModel, batch: Batch, masked: torch.Tensor) -> torch.Tensor:
+    """The token with the highest logit at each masked place, (places,)."""
+    logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+    choices: torch.Tensor = logits[masked].argmax(dim=-1)
+    return choices
+
+
+def _share_equal(left: torch.Tensor, right: torch.Tensor) -> float:
+    return float((left == right).float().mean())
+
+
+def _batches(rows: MaskedLines, device: str, *models: PreTrainedModel) -> Iterator[Batch]:
+    for model in models:
+        nn.Module.to(model, device).eval()
+    for start in range(0, len(rows), BATCH):
+        batch = rows.collate([rows[index] for index in range(start, min(start + BATCH, len(rows)))])
+        yield {name: values.to(device) for name, values in batch.items()}

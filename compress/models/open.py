@@ -89,17 +89,34 @@ def load_classifier(opened: Opened, labels: tuple[str, ...], *, new_head: bool) 
         }
     model, missing = _load(AutoModelForSequenceClassification, opened, keyword_arguments)
     if missing and not new_head:
-        raise ModelError(
-            f"{opened.options.model} has no weights for {', '.join(sorted(missing)[:4])}",
+        raise _without_weights(
+            opened,
+            missing,
             "every weight of a trained classifier",
             "give the model as it was fine-tuned, or fine-tune it here with teacher.train",
         )
     return model
 
 
-def load_as(kind: type, opened: Opened) -> PreTrainedModel:
-    """The model in float32 as one of transformers' Auto classes; a head that it lacks is initialised."""
-    return _load(kind, opened, {})[0]
+def load_as(kind: type, opened: Opened, *, new_head: bool) -> PreTrainedModel:
+    """The model in float32 as one of transformers' Auto classes; with `new_head` a head that it lacks is drawn.
+
+    Raises `ModelError` where weights are missing otherwise.
+    """
+    model, missing = _load(kind, opened, {})
+    if missing and not new_head:
+        raise _without_weights(
+            opened,
+            missing,
+            "every weight of the model that its config.json names",
+            "give the model as it was pretrained, or train it further here with teacher.train",
+        )
+    return model
+
+
+def _without_weights(opened: Opened, missing: list[str], expected: str, remedy: str) -> ModelError:
+    found = f"{opened.options.model} has no weights for {', '.join(sorted(missing)[:4])}"
+    return ModelError(found, expected, remedy)
 
 
 def _load(

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Encoding
 
+from compress.data.labels import normal_form
 from compress.errors import ModelError
 from compress.models.predict import TorchPredictor
 from compress.models.trained import Trained
@@ -30,13 +31,8 @@ class Teachers:
 
     def __post_init__(self) -> None:
         for number, member in enumerate(self.members[1:], start=2):
-            if sorted(member.labels) != sorted(self.labels):
-                raise ModelError(
-                    f"teacher {number} knows the labels {', '.join(member.labels[:6])}, "
-                    f"and the first one {', '.join(self.labels[:6])}",
-                    "teachers that know the same labels, in whatever order",
-                    "fine-tune them on the same data with teacher.train",
-                )
+            if spelled_as_first(member.labels, self.labels, number) != member.labels:
+                raise ValueError(f"teacher {number} spells its labels otherwise: {member.labels}")
 
     @property
     def first(self) -> Trained:
@@ -89,6 +85,26 @@ class TeachersPredictor:
             for predictor, columns in zip(self._predictors, self._columns, strict=True)
         ]
         return average_logits(each, self._teachers.weights, self._teachers.average)
+
+
+def spelled_as_first(labels: Sequence[str], first: Sequence[str], number: int) -> tuple[str, ...]:
+    """The labels of teacher `number`, in their own order, spelled as the first teacher spells them.
+
+    Spellings are equal as they are where teacher and data are aligned (`Sport`, `sport`). Raises
+    `ModelError` where the two do not know the same labels.
+    """
+    if sorted(labels) == sorted(first):
+        return tuple(labels)
+    spelling = {normal_form(label): label for label in first}
+    forms = [normal_form(label) for label in labels]
+    if len(spelling) < len(first) or sorted(forms) != sorted(spelling):
+        raise ModelError(
+            f"teacher {number} knows the labels {', '.join(labels[:6])}, "
+            f"and the first one {', '.join(first[:6])}",
+            "teachers that know the same labels, in whatever order",
+            "fine-tune them on the same data with teacher.train",
+        )
+    return tuple(spelling[form] for form in forms)
 
 
 def average_logits(logits: Sequence[Floats], weights: Sequence[float], average: Average) -> Floats:

@@ -10,11 +10,14 @@ from transformers import set_seed
 from compress.data.rows import Rows, Splits
 from compress.distill import Distill, MiniLM, Plain
 from compress.distill.student import distil
+from compress.models.open import open_model
+from compress.models.teacher import source_digest
 from compress.models.tokenizer import position_limit
 from compress.models.trained import Trained, load_trained, save_trained
 from compress.stage import Stage
 from compress.steps.teachers import Taught, TeacherAnswers
-from compress.students import FromTeacher, Student
+from compress.students import FromTeacher, Pretrained, Student
+from compress.training.loop import training_steps
 from compress.workshop import Workshop
 
 
@@ -38,11 +41,20 @@ def make_student(
     return stage, load_trained(stage.folder)
 
 
-def plain_budget(methods: Sequence[Distill]) -> Plain:
-    """Learning from the labels alone for as long as these stages take together, as fast as the last of them."""
+def plain_budget(methods: Sequence[Distill], transfer: int, own: int) -> Plain:
+    """Learning from the labels alone, for as many optimiser steps as these stages take together.
+
+    They learn from `transfer` rows and it from its `own`, as fast as the last of them.
+    """
     last = methods[-1]
     shared = {name: getattr(last, name) for name in Plain.model_fields if name not in {"method", "epochs"}}
-    return Plain(method="plain", epochs=sum(method.epochs for method in methods), **shared)
+    steps = sum(training_steps(one, own if isinstance(one, Plain) else transfer) for one in methods)
+    return with_steps(Plain(method="plain", **shared), steps, own)
+
+
+def with_steps(method: Plain, steps: int, rows: int) -> Plain:
+    """The same, for so many optimiser steps on so many rows."""
+    return method.model_copy(update={"epochs": steps / -(-rows // method.batch_size)})
 
 
 def _start(workshop: Workshop, student: Student, room: Classroom, name: str) -> Stage:
@@ -56,12 +68,14 @@ def _start(workshop: Workshop, student: Student, room: Classroom, name: str) -> 
         save_trained(model, tokenizer, teacher.labels, max_length, folder)
         return {"parameters": sum(parameter.numel() for parameter in model.parameters())}
 
-    inputs = {
+    inputs: dict[str, object] = {
         "teacher": room.taught.stages[0].digest,
         "student": student.model_dump(by_alias=True),
         "rows": room.transfer.digest(),
         "seed": workshop.seed,
     }
+    if isinstance(student, Pretrained):  # its folder may hold another model by now
+        inputs["source"] = source_digest(open_model(student))
     return workshop.do(name, inputs, work)
 
 

@@ -1,17 +1,18 @@
 """The teachers: used as they are or fine-tuned, and found to know the task."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from transformers import set_seed
 
 from compress.data.rows import Rows, Splits
 from compress.distill.teacher_logits import compute_teacher_logits, read_teacher_logits
 from compress.models.teacher import check_teacher, make_teacher, source_digest
-from compress.models.teachers import Teachers
+from compress.models.teachers import Teachers, spelled_as_first
 from compress.models.trained import load_trained
 from compress.prepare import Prepared, PreparedTeacher
 from compress.recipe import RunConfig
@@ -37,13 +38,23 @@ class Taught:
 
 def teach_teachers(workshop: Workshop, config: RunConfig, prepared: Prepared) -> Taught:
     """Every teacher of the recipe, each in a stage of its own."""
+    # Of seeds that differ, so that two of the same model do not begin with the same head and stay alike.
     stages = tuple(
-        _teacher(workshop, one, prepared, "teacher" if number == 1 else f"teacher-{number}")
+        _teacher(
+            replace(workshop, seed=(workshop.seed + number - 1) % 2**32),
+            one,
+            prepared,
+            "teacher" if number == 1 else f"teacher-{number}",
+        )
         for number, one in enumerate(prepared.teachers, start=1)
     )
-    members = tuple(
+    loaded = [
         load_trained(stage.folder, trust_remote_code=one.options.trust_remote_code)
         for stage, one in zip(stages, prepared.teachers, strict=True)
+    ]
+    members = tuple(
+        replace(member, labels=spelled_as_first(member.labels, loaded[0].labels, number))
+        for number, member in enumerate(loaded, start=1)
     )
     weights = tuple(one.options.weight for one in prepared.teachers)
     return Taught(stages, Teachers(members, weights, config.average))
@@ -63,6 +74,8 @@ def _teacher(workshop: Workshop, one: PreparedTeacher, prepared: Prepared, name:
     }
 
     def work(folder: Path) -> Mapping[str, object]:
+        # A new head is drawn: it must not depend on what was done in this process before.
+        set_seed(workshop.seed)
         return make_teacher(
             one.opened,
             options,

@@ -1,7 +1,7 @@
 """The texts that a student learns from: train, what was made of it, and what came without labels."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from compress.augment import Augment, augmented_texts, masked_lm_of
-from compress.data.rows import NO_LABEL, Rows
+from compress.data.rows import NO_LABEL, Rows, Splits
 from compress.models.open import Opened
 from compress.models.teacher import source_digest
 from compress.models.trained import Trained
@@ -27,42 +27,62 @@ class Transfer:
     rows: Rows
     augmented: int
     unlabeled: int
+    held_out: int = 0  # unlabelled texts that were left out, because they select or are reported
 
     @property
     def notes(self) -> list[str]:
         """What was added, for people."""
-        if not self.augmented + self.unlabeled:
-            return []
-        own = len(self.rows) - self.augmented - self.unlabeled
-        return [
-            f"the student learns from {len(self.rows):,} texts: {own:,} of train, {self.augmented:,} augmented, "
-            f"{self.unlabeled:,} unlabelled; the teacher alone answers those that were added"
-        ]
+        notes = []
+        if self.augmented + self.unlabeled:
+            own = len(self.rows) - self.augmented - self.unlabeled
+            notes.append(
+                f"the student learns from {len(self.rows):,} texts: {own:,} of train, "
+                f"{self.augmented:,} augmented, {self.unlabeled:,} unlabelled; the teacher alone answers those "
+                "that were added"
+            )
+        if self.held_out:
+            notes.append(
+                f"{self.held_out:,} unlabelled texts stand in validation or test and are not learnt from"
+            )
+        return notes
+
+
+def new_texts(unlabeled: Sequence[str], splits: Splits) -> tuple[list[str], int]:
+    """Those that stand in no split, each once; and how many were left out as texts of validation or test.
+
+    A student that had learnt the teacher's answers on the reported rows would look more faithful than it is.
+    """
+    known = {text.strip() for text in splits.train.texts}
+    held_out = {text.strip().casefold() for rows in (splits.validation, splits.test) for text in rows.texts}
+    others = [text for text in dict.fromkeys(unlabeled) if text.strip() not in known]
+    new = [text for text in others if text.strip().casefold() not in held_out]
+    return new, len(others) - len(new)
 
 
 def make_transfer(
     workshop: Workshop,
-    train: Rows,
+    splits: Splits,
     unlabeled: list[str],
     options: Augment | None,
     teacher: Trained,
     teacher_stage: Stage,
     opened: Opened,
 ) -> Transfer:
-    """Train with the texts that are added to it; none of them is one of train's."""
+    """Train with the texts that are added to it; none of them stands in a split."""
+    train = splits.train
     made: list[str] = []
     if options is not None:
         made = _augmented(workshop, train, options, teacher, teacher_stage, opened)
-    known = set(train.texts)
-    extra = [text for text in dict.fromkeys(unlabeled) if text not in known]
-    made = [text for text in made if text not in set(extra)] if extra else made
+    extra, held_out = new_texts(unlabeled, splits)
+    given = {text.strip() for text in extra}
+    made = [text for text in new_texts(made, splits)[0] if text.strip() not in given]
     if not extra and not made:
-        return Transfer(train, 0, 0)
+        return Transfer(train, 0, 0, held_out)
     added = made + extra
     labels = None
     if train.labels is not None:
         labels = np.concatenate([train.labels, np.full(len(added), NO_LABEL, dtype=np.int64)])
-    return Transfer(Rows(train.texts + added, labels), len(made), len(extra))
+    return Transfer(Rows(train.texts + added, labels), len(made), len(extra), held_out)
 
 
 def _augmented(

@@ -51,6 +51,9 @@ class EncodedRows(Dataset[Example]):
         """Tokens of each row."""
         return [len(ids) for ids in self.input_ids]
 
+    def begin_epoch(self, epoch: int) -> None:
+        """Nothing: the rows are the same in every epoch."""
+
     def collate(self, examples: Sequence[Example]) -> Batch:
         """A batch, padded to its longest row."""
         return PadToLongest(self.pad_id, self.teacher_pad_id)(examples)

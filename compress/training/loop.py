@@ -22,6 +22,7 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from compress.errors import UserError
 from compress.progress import Progress
+from compress.training.allocator import keeping_freed_memory
 from compress.training.device import Compute
 from compress.training.lesson import Lesson
 from compress.training.options import TrainOptions
@@ -86,7 +87,7 @@ def train(
     if last is not None:
         session.progress.say(f"{session.title}: going on from step {last.rpartition('-')[2]}")
     steps = lesson.total_steps = trainer.args.max_steps
-    with session.progress.bar(session.title, steps) as advance:
+    with session.progress.bar(session.title, steps) as advance, keeping_freed_memory():
         trainer.add_callback(ProgressCallback(advance))
         trainer.train(resume_from_checkpoint=last)
     best = trainer.state.best_metric
@@ -127,7 +128,22 @@ class _LessonTrainer(Trainer):
     def _get_train_sampler(self, train_dataset: object = None) -> SeededLengthSampler:
         rows = train_dataset or self.train_dataset
         assert isinstance(rows, TrainingRows)
-        return SeededLengthSampler(self.args.train_batch_size, rows.lengths, self.args.seed)
+        return SeededLengthSampler(rows, self.args.train_batch_size, self.args.seed)
+
+    # A head that fills in masks shares its weights with the embeddings. safetensors writes no weights twice, so
+    # one of their names is not in a checkpoint.
+
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
+        assert isinstance(self.model, nn.Module)
+        names = _names_of_weights(self.model)
+        whole = self.model.state_dict() if state_dict is None else state_dict
+        super()._save(output_dir, {name: value for name, value in whole.items() if name in names})
+
+    def _issue_warnings_after_load(self, load_result: Any) -> None:
+        assert isinstance(self.model, nn.Module)
+        missing = _names_of_weights(self.model).intersection(load_result.missing_keys)
+        if missing or load_result.unexpected_keys:
+            raise RuntimeError(f"a checkpoint of another model: {missing or load_result.unexpected_keys}")
 
     def compute_loss(
         self,
@@ -140,6 +156,11 @@ class _LessonTrainer(Trainer):
         # Without a loss there is a selection going on, which looks at the logits alone.
         loss = outputs["loss"] if "loss" in outputs else outputs["logits"].new_zeros(())
         return (loss, outputs) if return_outputs else loss
+
+
+def _names_of_weights(model: nn.Module) -> set[str]:
+    """One name for each, the first that it has."""
+    return {name for name, _ in (*model.named_parameters(), *model.named_buffers())}
 
 
 def _arguments(

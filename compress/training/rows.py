@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from compress.training.lesson import Batch
 
 Example = dict[str, Any]
@@ -13,8 +16,12 @@ class TrainingRows(Protocol):
     """A map-style data set that knows how long its rows are and how they become a batch."""
 
     @property
-    def lengths(self) -> list[int]:
+    def lengths(self) -> Sequence[int] | NDArray[np.unsignedinteger[Any]]:
         """One number per row; rows of like length are put in one batch."""
+        ...
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Called as each epoch begins, that of a resumed training too; for rows that change from one to the next."""
         ...
 
     def collate(self, examples: Sequence[Example]) -> Batch:

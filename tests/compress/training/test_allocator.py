@@ -1,0 +1,119 @@
+"""Keeping freed memory during training: it saves page faults, and changes nothing that is computed."""
+
+import platform
+import resource
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from lessons import make, ragged_batch
+
+from compress.progress import Silent
+from compress.training import allocator, loop
+from compress.training.allocator import keeping_freed_memory
+from compress.training.device import Compute
+from compress.training.lesson import Batch, Lesson
+from compress.training.loop import Session, train
+from compress.training.options import TrainOptions
+
+on_glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+PAGES = 32 * 2**20 // resource.getpagesize()  # of a piece that is larger than what glibc ever keeps by itself
+
+
+def page_faults() -> int:
+    """Of taking and freeing 64 MB twenty times."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        torch.ones(2**24)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
+@on_glibc
+def test_pages_are_faulted_in_once_and_not_at_every_step() -> None:
+    usual = page_faults()
+    with keeping_freed_memory() as keeps:
+        assert keeps
+        kept = page_faults()
+    assert usual > 20 * PAGES
+    assert kept < usual / 4
+    assert page_faults() > 20 * PAGES  # afterwards the system has its memory back
+
+
+class _Words(Lesson):
+    def loss(self, batch: Batch) -> torch.Tensor:
+        return torch.nn.functional.cross_entropy(self.answer(batch), batch["labels"])
+
+
+class _Ragged:
+    """Rows of different lengths."""
+
+    def __init__(self) -> None:
+        self.lengths = [5, 9, 4, 7, 12, 3, 6, 8]
+        batch = ragged_batch(self.lengths)
+        self._rows = [{name: values[row] for name, values in batch.items()} for row in range(8)]
+
+    def begin_epoch(self, epoch: int) -> None:
+        pass
+
+    def collate(self, examples: list[dict[str, torch.Tensor]]) -> Batch:
+        return {name: torch.stack([example[name] for example in examples]) for name in examples[0]}
+
+    def __len__(self) -> int:
+        return 8
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        return self._rows[index]
+
+
+def weights_after_training(folder: Path) -> dict[str, np.ndarray]:
+    model = make("bert")
+    session = Session(
+        folder=folder,
+        title="words",
+        seed=3,
+        compute=Compute("cpu", bf16=False),
+        metric=lambda gold, predicted: float((gold == predicted).mean()),
+        metric_name="accuracy",
+        report_to=(),
+        progress=Silent(),
+    )
+    torch.manual_seed(3)
+    train(_Words(model), _Ragged(), None, TrainOptions(epochs=4, batch_size=2, learning_rate=1e-3), session)
+    return {name: value.detach().numpy().copy() for name, value in model.named_parameters()}
+
+
+def test_the_weights_are_the_same_to_the_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entered = []
+
+    def noted() -> object:
+        entered.append(True)
+        return keeping_freed_memory()
+
+    monkeypatch.setattr(loop, "keeping_freed_memory", noted)
+    with_it = weights_after_training(tmp_path / "with")
+    monkeypatch.setattr(loop, "keeping_freed_memory", lambda: nullcontext(False))
+    without = weights_after_training(tmp_path / "without")
+    assert entered == [True]  # training asks for it
+    start = dict(make("bert").named_parameters())
+    assert any((with_it[name] != start[name].detach().numpy()).any() for name in start)
+    for name, weights in without.items():
+        assert (with_it[name] == weights).all(), name
+
+
+def test_other_c_libraries_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError("a library was opened")
+
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
+    monkeypatch.setattr(allocator.ctypes, "CDLL", never)
+    with keeping_freed_memory() as keeps:
+        assert not keeps
+
+
+@on_glibc
+def test_a_failed_training_gives_the_memory_back_too() -> None:
+    with pytest.raises(ZeroDivisionError), keeping_freed_memory():
+        raise ZeroDivisionError
+    assert page_faults() > 20 * PAGES
