@@ -11,8 +11,9 @@ READY := $(VENV)/.installed
 run: $(READY)
 	$(BIN)/compress run
 
+# One worker a core with one thread each: threads of two trainings that share cores wait for each other.
 test: lint browser
-	$(BIN)/pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto --dist worksteal
 
 lint: $(READY)
 	$(BIN)/ruff format --check -q .

@@ -117,7 +117,7 @@ def plain(setting: Setting, given: Texts) -> Turn:
             loss = _hidden_mse(setting, learnt.hidden_states, taught.hidden_states, batch["attention_mask"])
         else:
             loss = _hinton(setting, learnt.logits, taught.logits, labels)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch has no types here
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()
@@ -128,7 +128,11 @@ def plain(setting: Setting, given: Texts) -> Turn:
 
 def textbrewer(setting: Setting, given: Texts) -> Turn:
     """TextBrewer's GeneralDistiller (Yang et al., 2020) as its documentation sets it up."""
-    from textbrewer import DistillationConfig, GeneralDistiller, TrainingConfig
+    from textbrewer import (  # type: ignore[import-untyped]  # it has no types
+        DistillationConfig,
+        GeneralDistiller,
+        TrainingConfig,
+    )
     from transformers import get_linear_schedule_with_warmup, set_seed
 
     student, teacher = _load(setting.student), _load(setting.teacher)
@@ -169,6 +173,9 @@ CONTENDERS: dict[str, Learn] = {"ours": ours, "plain": plain, "textbrewer": text
 
 def take_turn(name: str, setting: Setting, given: Texts, threads: int) -> Turn:
     """One turn of a contender; what a worker process is asked for."""
+    import transformers
+
+    transformers.logging.disable_progress_bar()
     if torch.get_num_threads() != threads:
         torch.set_num_threads(threads)
     return CONTENDERS[name](setting, given)

@@ -337,7 +337,9 @@ def _textbrewer_version() -> dict[str, str]:
 
 if __name__ == "__main__":
     from compress.errors import UserError
+    from compress.quiet import quiet_libraries
 
+    quiet_libraries()
     try:
         main(parse())
     except UserError as error:

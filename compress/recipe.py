@@ -179,4 +179,9 @@ class RunConfig(Options):
             raise ValueError(
                 "student: is given without distill:; add distill: [{method: logits}], or take student: out"
             )
+        elif self.distill[-1].selects == "last":
+            raise ValueError(
+                f"distill: ends with {self.distill[-1].method}, which teaches layers and not the head that answers; "
+                "add a last stage, for example {method: logits}"
+            )
         return self

@@ -1,4 +1,4 @@
-"""The docs against the code: docs/recipe.md says every key, and what the docs show can be pasted."""
+"""The docs against the code: every key is described, what is shown can be pasted, what is named is there."""
 
 import re
 import shlex
@@ -29,6 +29,7 @@ DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 HEADING = re.compile(r"^#{2,3} [^`\n]*(?:`([^`]+)`)?.*$", re.MULTILINE)
 ROW = re.compile(r"^\| `([\w.]+)` \| [^|]* \| ([^|]*) \| [^|]* ?\|$", re.MULTILINE)
 YAML = re.compile(r"```yaml\n(.*?)```", re.DOTALL)
+NAMES = re.compile(r"^( {4,8})([\w./]+(?:, [\w./]+)*)(?: |$)")
 COMMAND = re.compile(r"^ {4}(?:\.venv/bin/)?compress (.*?)(?:\s+# .*)?$", re.MULTILINE)
 
 # The recipe's types, by the section of docs/recipe.md that describes their keys.
@@ -155,3 +156,24 @@ def test_every_command_that_is_shown_is_known(name: str, line: str) -> None:
     for word in words:
         if word.startswith("recipes/"):
             assert (ROOT / word).is_file(), line
+
+
+def mapped() -> set[str]:
+    """The files and folders in the map of docs/architecture.md, which is indented by two for each folder."""
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    lines = text.partition("## Where to find what")[2].partition("## ")[0].splitlines()
+    above: dict[int, str] = {4: ""}
+    found = set()
+    for line in filter(None, map(NAMES.match, lines)):
+        depth, names = len(line[1]), line[2].split(", ")
+        found |= {above[depth] + name for name in names}
+        above[depth + 2] = above[depth] + (names[0] if names[0].endswith("/") else "")
+    return found
+
+
+def test_the_map_of_the_code_is_true() -> None:
+    named = mapped()
+    assert "compress/distill/losses.py" in named
+    assert [name for name in named if not (ROOT / name).exists()] == []
+    folders = {f"compress/{path.parent.name}/" for path in (ROOT / "compress").glob("*/__init__.py")}
+    assert folders - named == set(), "folders that docs/architecture.md does not name"

@@ -39,6 +39,7 @@ def run_general(
     """
     quiet_libraries()
     set_seed(config.seed)
+    progress.say("reading the text ...")
     prepared = prepare_general(config)
     stages = Stages(folder / "stages")
     if fresh:  # only now that the recipe was found to be good

@@ -43,6 +43,7 @@ class GeneralPlan:
 def make_general_plan(config: GeneralConfig, progress: Progress) -> GeneralPlan:
     """Check everything that can be checked without training, and time a few steps."""
     quiet_libraries()
+    progress.say("reading the text ...")
     prepared = prepare_general(config)
     progress.say("timing a few steps ...")
     teacher = prepared.load_teacher()
@@ -120,4 +121,4 @@ def _expected_seconds(
         seconds[f"student, {number} {method.method}"] = both * steps
     answering = step(teacher, 32, backward=False) + step(student, 32, backward=False)
     seconds["nearness"] = 2 * answering * len(text.held_out) / 32
-    return {stage: round(value, 2) for stage, value in seconds.items()}
+    return {stage: round(value, 4) for stage, value in seconds.items()}

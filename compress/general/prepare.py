@@ -1,5 +1,6 @@
 """Everything of general distillation that can be checked and decided before anything is trained."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -46,7 +47,8 @@ class Text:
 
     def digest(self) -> list[object]:
         """What identifies the lines and how they are used."""
-        return [self.lines.content, len(self.teaching), len(self.held_out), self.max_length, self.seed]
+        parts = hashlib.sha256(self.teaching.tobytes() + self.held_out.tobytes()).hexdigest()
+        return [self.lines.content, parts, self.max_length, self.seed]
 
 
 @dataclass(frozen=True)

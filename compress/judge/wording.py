@@ -28,8 +28,11 @@ def shipped_row(report: Report) -> ModelRow | None:
     """The row of the model that ships, None where the table does not hold it."""
     precision = report.shipped.removeprefix("onnx-")
     rows = [row for row in report.models if row.runtime == "onnxruntime" and row.precision == precision]
-    # Where the teacher was exported for comparison, the student is still what ships.
-    return min(rows, key=lambda row: row.name == "teacher", default=None)
+    # Where the teacher was exported for comparison, and a plain student too, the student is what ships.
+    order = ("student", "teacher")
+    return min(
+        (row for row in rows if row.name in order), key=lambda row: order.index(row.name), default=None
+    )
 
 
 def metric_name(report: Report) -> str:

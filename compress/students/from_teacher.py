@@ -89,7 +89,7 @@ class FromTeacher(Options):
         if self.layers is None:
             model = rebuild(original, original.config, original.state_dict())
         else:
-            model = shrink(original, layers)
+            model = shrink(original, self.layers, self.start)
         if self._cuts_neurons(original.config):
             assert self.intermediate_size is not None
             size = self.intermediate_size

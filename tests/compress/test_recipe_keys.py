@@ -178,3 +178,11 @@ def test_one_teacher_and_a_list_of_one_are_read_alike() -> None:
     alone, listed = config(), config(teacher=[RECIPE["teacher"]])
     assert alone.teachers == listed.teachers
     assert check_recipe(listed.model_dump(by_alias=True)) == listed
+
+
+@pytest.mark.parametrize("method", ["tinybert", "minilm"])
+def test_a_recipe_does_not_end_with_layers_whose_head_nobody_taught(method: str) -> None:
+    (fault,) = faults(distill=[{"method": method}])
+    assert f"distill: ends with {method}" in fault
+    assert "{method: logits}" in fault
+    config(distill=[{"method": method}, {"method": "logits"}])

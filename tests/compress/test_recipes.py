@@ -24,8 +24,9 @@ def test_every_shipped_recipe_is_valid() -> None:
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_a_spoiled_shipped_recipe_is_refused(path: Path) -> None:
     values = yaml.safe_load(path.read_text())
-    values["teacher"]["modle"] = values["teacher"].pop("model")
-    with pytest.raises(RecipeError, match=r"teacher\.model: is missing") as refused:
+    teacher = values["teacher"][0] if isinstance(values["teacher"], list) else values["teacher"]
+    teacher["modle"] = teacher.pop("model")
+    with pytest.raises(RecipeError, match=r"teacher(\.0)?\.model: is missing") as refused:
         check_recipe(values)
     assert "did you mean model?" in str(refused.value)
 

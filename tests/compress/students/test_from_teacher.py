@@ -158,3 +158,13 @@ def test_the_first_layers_leave_the_last_one_out() -> None:
     student = FromTeacher(layers=1, start="first")
     assert student.inherited(small_model("bert").config) == (1,)
     assert student.config(small_model("bert").config).num_hidden_layers == 1
+
+
+@pytest.mark.parametrize(("start", "taken"), [("first", 1), ("last", 2), ("uniform", 2)])
+def test_a_count_takes_the_layers_that_start_says(start: str, taken: int, folder: Path) -> None:
+    teacher = teacher_of("bert", folder)
+    options = FromTeacher.model_validate({"layers": 1, "start": start})
+    student, _ = options.build(teacher, LABELLED, "cpu")
+    weights, theirs = student.state_dict(), teacher.model.state_dict()
+    name = "bert.encoder.layer.{}.output.dense.weight"
+    assert torch.equal(weights[name.format(0)], theirs[name.format(taken - 1)])
