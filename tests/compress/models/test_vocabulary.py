@@ -37,8 +37,9 @@ from compress.errors import ModelError
 from compress.models.tokenizer import load_tokenizer, save_tokenizer
 from compress.models.vocabulary import trim_vocabulary, vocabulary_size_after
 
-MINILM = Path("/work/shared/models/all-MiniLM-L6-v2")
-SST2 = Path("/work/shared/data/sst2/train.parquet")
+SHARED = Path(__file__).parents[3].parent / "shared"
+MINILM = SHARED / "models/all-MiniLM-L6-v2"
+SST2 = SHARED / "data/sst2/train.parquet"
 
 
 def _made_up_words() -> list[str]:
