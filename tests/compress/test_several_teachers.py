@@ -144,7 +144,7 @@ def test_the_student_learns_from_the_average(ensemble: Ensemble, first: Path, se
 def test_a_layer_method_is_refused_before_anything_is_done(
     tiny_run: TinyRun, first: Path, second: Path, tmp_path: Path
 ) -> None:
-    stages = [{"method": "logits"}, {"method": "tinybert"}]
+    stages = [{"method": "logits"}, {"method": "tinybert"}, {"method": "logits"}]
     said = run_refused(recipe(tiny_run, first, second, distill=stages), tmp_path)
     require(
         " ".join(said.split()),
