@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 from transformers import set_seed
 
 from compress.compare.asked import PLAIN, Lineup
@@ -118,7 +117,8 @@ def run_comparison(
             run, contestant = _student_run(workshop, resolved, room, lineup, seed, asked.learning_rates)
             runs.append(run)
             (folder / ROWS).mkdir(parents=True, exist_ok=True)
-            write_json(folder / ROWS / f"{lineup.name}-seed-{seed}.json", _row_document(run, workshop))
+            document = _row_document(run, workshop, prepared, contestant, asked)
+            write_json(folder / ROWS / f"{lineup.name}-seed-{seed}.json", document)
             _say(progress, run, prepared)
     setting = _setting(config, asked, prepared, transfer, contestant)
     comparison = compare_rows(runs, prepared.splits.test.labels, setting)
@@ -253,15 +253,28 @@ def _setting(
     )
 
 
-def _row_document(run: StudentRun, workshop: Workshop) -> dict[str, object]:
+def _row_document(
+    run: StudentRun, workshop: Workshop, prepared: Prepared, student: Contestant, asked: Asked
+) -> dict[str, object]:
+    """What one trained student is worth, small enough to keep and to pool with others (`benchmarks/pool_gains.py`).
+
+    `right` has a 1 for every reported row that was answered rightly and a 0 for every other, in the order of
+    the file; None where the rows have no labels.
+    """
+    gold = prepared.splits.test.labels
+    right = None if gold is None else run.predicted == gold
     return {
         "method": run.method,
         "seed": run.seed,
         "selection_score": run.selection_score,
         "learning_rate": run.learning_rate,
         "training_seconds": run.training_seconds,
-        "predicted": np.asarray(run.predicted).tolist(),
         "metric": workshop.metric,
+        "accuracy": None if right is None else float(right.mean()),
+        "size_mb": student.size_mb,
+        "right": None if right is None else "".join("1" if one else "0" for one in right),
+        "data_digest": prepared.splits.digest(),
+        "reproduce": asked.reproduce,
     }
 
 

@@ -153,7 +153,9 @@ def test_it_leaves_a_page_a_document_and_a_row_for_each(made: Made) -> None:
     }
     document = json.loads((made.folder / ROWS / "logits-seed-13.json").read_text())
     assert document["learning_rate"] == RATES[1]
-    assert len(document["predicted"]) == made.comparison.rows["test"]
+    (logits,) = (row for row in made.comparison.methods if row.name == "logits")
+    assert len(document["right"]) == made.comparison.rows["test"]
+    assert document["right"].count("1") == round(logits.score * made.comparison.rows["test"])
 
 
 def test_the_command_that_gives_it_again_asks_for_the_same(made: Made) -> None:
