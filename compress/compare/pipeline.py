@@ -117,7 +117,7 @@ def run_comparison(
             run, contestant = _student_run(workshop, resolved, room, lineup, seed, asked.learning_rates)
             runs.append(run)
             (folder / ROWS).mkdir(parents=True, exist_ok=True)
-            document = _row_document(run, workshop, prepared, contestant, asked)
+            document = _row_document(run, workshop, prepared, asked)
             write_json(folder / ROWS / f"{lineup.name}-seed-{seed}.json", document)
             _say(progress, run, prepared)
     setting = _setting(config, asked, prepared, transfer, contestant)
@@ -253,9 +253,7 @@ def _setting(
     )
 
 
-def _row_document(
-    run: StudentRun, workshop: Workshop, prepared: Prepared, student: Contestant, asked: Asked
-) -> dict[str, object]:
+def _row_document(run: StudentRun, workshop: Workshop, prepared: Prepared, asked: Asked) -> dict[str, object]:
     """What one trained student is worth, small enough to keep and to pool with others (`benchmarks/pool_gains.py`).
 
     `right` has a 1 for every reported row that was answered rightly and a 0 for every other, in the order of
@@ -271,7 +269,6 @@ def _row_document(
         "training_seconds": run.training_seconds,
         "metric": workshop.metric,
         "accuracy": None if right is None else float(right.mean()),
-        "size_mb": student.size_mb,
         "right": None if right is None else "".join("1" if one else "0" for one in right),
         "data_digest": prepared.splits.digest(),
         "reproduce": asked.reproduce,

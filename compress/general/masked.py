@@ -41,6 +41,11 @@ class MaskedLines(Dataset[Example]):
         """Bytes of each line, (rows,): they sort lines into batches of like length without tokenising them all."""
         return self._lines.sizes(self._chosen)
 
+    @property
+    def token_ids(self) -> None:
+        """Not known: masking puts any word of the vocabulary in place of another."""
+        return None
+
     def begin_epoch(self, epoch: int) -> None:
         """From here on the masks are those of this epoch."""
         self._epoch = epoch

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import torch
@@ -50,6 +51,11 @@ class EncodedRows(Dataset[Example]):
     def lengths(self) -> list[int]:
         """Tokens of each row."""
         return [len(ids) for ids in self.input_ids]
+
+    @property
+    def token_ids(self) -> NDArray[np.int64]:
+        """The student's token ids, each once, with that of padding."""
+        return np.unique(np.fromiter(chain([self.pad_id], *self.input_ids), dtype=np.int64))
 
     def begin_epoch(self, epoch: int) -> None:
         """Nothing: the rows are the same in every epoch."""

@@ -28,6 +28,7 @@ from compress.training.lesson import Lesson
 from compress.training.options import TrainOptions
 from compress.training.rows import TrainingRows
 from compress.training.sampling import SeededLengthSampler
+from compress.training.used_words import TokenIds, only_used_words
 from compress.training.watch import ProgressCallback
 
 MOST_STEPS_BETWEEN_CHECKPOINTS = 500
@@ -62,6 +63,27 @@ def train(
     The score is that on the selection rows; None where the last state is kept: without selection rows, or
     with options that say so.
     """
+    with only_used_words(lesson, _token_ids(train_rows, selection_rows)):
+        return _train(lesson, train_rows, selection_rows, options, session)
+
+
+def _token_ids(*parts: TrainingRows | None) -> TokenIds | None:
+    """Those that the batches of all parts can hold; None where one of them does not know."""
+    known = [rows.token_ids for rows in parts if rows is not None]
+    return (
+        None
+        if any(ids is None for ids in known)
+        else np.concatenate([ids for ids in known if ids is not None])
+    )
+
+
+def _train(
+    lesson: Lesson,
+    train_rows: TrainingRows,
+    selection_rows: TrainingRows | None,
+    options: TrainOptions,
+    session: Session,
+) -> float | None:
     selects = selection_rows is not None and options.selects == "best"
     # Resolved, because a checkpoint remembers where the best one lies.
     checkpoints = (session.folder / CHECKPOINTS).resolve()

@@ -20,6 +20,11 @@ class TrainingRows(Protocol):
         """One number per row; rows of like length are put in one batch."""
         ...
 
+    @property
+    def token_ids(self) -> NDArray[np.int64] | None:
+        """The student's token ids that any batch can hold, padding included; None where that is not known."""
+        ...
+
     def begin_epoch(self, epoch: int) -> None:
         """Called as each epoch begins, that of a resumed training too; for rows that change from one to the next."""
         ...

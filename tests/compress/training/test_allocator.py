@@ -8,18 +8,12 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
-from lessons import make, ragged_batch
+from lessons import make
+from trainings import weights_after_training
 
-from compress.progress import Silent
 from compress.training import allocator, loop
 from compress.training.allocator import keeping_freed_memory
-from compress.training.device import Compute
-from compress.training.lesson import Batch, Lesson
-from compress.training.loop import Session, train
-from compress.training.options import TrainOptions
 
 on_glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
 
@@ -65,49 +59,6 @@ def test_pages_are_faulted_in_once_and_not_at_every_step() -> None:
     # The system has its memory back.
     assert counts["held_afterwards"] < counts["held_before"] + 0.2 * piece
     assert counts["held_after_a_failure"] < counts["held_before"] + 0.2 * piece
-
-
-class _Words(Lesson):
-    def loss(self, batch: Batch) -> torch.Tensor:
-        return torch.nn.functional.cross_entropy(self.answer(batch), batch["labels"])
-
-
-class _Ragged:
-    """Rows of different lengths."""
-
-    def __init__(self) -> None:
-        self.lengths = [5, 9, 4, 7, 12, 3, 6, 8]
-        batch = ragged_batch(self.lengths)
-        self._rows = [{name: values[row] for name, values in batch.items()} for row in range(8)]
-
-    def begin_epoch(self, epoch: int) -> None:
-        pass
-
-    def collate(self, examples: list[dict[str, torch.Tensor]]) -> Batch:
-        return {name: torch.stack([example[name] for example in examples]) for name in examples[0]}
-
-    def __len__(self) -> int:
-        return 8
-
-    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
-        return self._rows[index]
-
-
-def weights_after_training(folder: Path) -> dict[str, np.ndarray]:
-    model = make("bert")
-    session = Session(
-        folder=folder,
-        title="words",
-        seed=3,
-        compute=Compute("cpu", bf16=False),
-        metric=lambda gold, predicted: float((gold == predicted).mean()),
-        metric_name="accuracy",
-        report_to=(),
-        progress=Silent(),
-    )
-    torch.manual_seed(3)
-    train(_Words(model), _Ragged(), None, TrainOptions(epochs=4, batch_size=2, learning_rate=1e-3), session)
-    return {name: value.detach().numpy().copy() for name, value in model.named_parameters()}
 
 
 def test_the_weights_are_the_same_to_the_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

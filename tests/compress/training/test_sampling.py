@@ -20,6 +20,10 @@ class Lengths:
     lengths: list[int]
     epochs: list[int] = field(default_factory=list)
 
+    @property
+    def token_ids(self) -> None:
+        return None
+
     def begin_epoch(self, epoch: int) -> None:
         self.epochs.append(epoch)
 
