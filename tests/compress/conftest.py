@@ -1,11 +1,20 @@
 """A tiny task, a tiny encoder and one finished tiny run, shared by the tests that need a real chain."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tiny import TinyRun, save_tiny_encoder, tiny_recipe, tiny_rows, write_csv
 
 import compress
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _latency_is_measured_once() -> Iterator[None]:
+    """Beside busy neighbours rounds are repeated; in tests, which are each other's neighbours, for nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("compress.judge.latency._REPEATS", 1)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -102,7 +102,6 @@ def run(tiny_run: TinyRun, teacher: Path, tmp_path_factory: pytest.TempPathFacto
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(steps, "distil", listening)
         patch.setattr(loop.Trainer, "train", counting)
-        patch.setattr("compress.judge.latency._REPEATS", 1)
         report = compress.run(values, out=folder)
     assert isinstance(report, Report)
     return Run(folder, report, lessons, taken, gold[0])

@@ -21,10 +21,7 @@ def teacher(tiny_run: TinyRun) -> Path:
     return folder
 
 
-def test_an_assistant_learns_first_and_then_teaches(
-    tiny_run: TinyRun, teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("compress.judge.latency._REPEATS", 1)
+def test_an_assistant_learns_first_and_then_teaches(tiny_run: TinyRun, teacher: Path, tmp_path: Path) -> None:
     fast: dict[str, Any] = {"learning_rate": 2e-3, "batch_size": 32}
     minilm = {"method": "minilm", "epochs": 1, "assistant": {"layers": 3, "epochs": 0.5}, **fast}
     recipe = {

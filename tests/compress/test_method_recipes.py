@@ -86,12 +86,6 @@ def _holders(here: Any, parents: Sequence[str]) -> list[dict[str, Any]]:
     return _holders(here[parents[0]], parents[1:]) if isinstance(here, dict) and parents[0] in here else []
 
 
-@pytest.fixture(autouse=True)
-def _latency_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beside busy neighbours rounds are repeated, which is tested elsewhere and takes seconds."""
-    monkeypatch.setattr("compress.judge.latency._REPEATS", 1)
-
-
 def test_there_is_a_recipe_for_every_method() -> None:
     used = {
         stage["method"] for path in RECIPES.values() for stage in yaml.safe_load(path.read_text())["distill"]

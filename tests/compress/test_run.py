@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -207,38 +208,52 @@ def test_data_without_labels_is_distilled_on_and_judged_by_agreement(
     assert statuses == {"min_agreement": "pass", "min_retention": "inconclusive"}
 
 
-def run_again(tiny_run: TinyRun, *overrides: str) -> subprocess.CompletedProcess[str]:
+Again = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def run_again(
+    tiny_run: TinyRun, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Again:
+    """The command on the run that is done, with overrides; its exit code and what it printed, in one line."""
+
+    def run(*overrides: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["compress", *again(tiny_run, *overrides)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        return int(stopped.value.code or 0), " ".join(capsys.readouterr().out.split())
+
+    return run
+
+
+def again(tiny_run: TinyRun, *overrides: str) -> list[str]:
     recipe = tiny_run.folder / "tiny.yaml"
     recipe.write_text(json.dumps(dict(tiny_run.recipe)))
-    command = [sys.executable, "-m", "compress", "run", str(recipe), "--out", str(tiny_run.folder)]
-    for override in overrides:
-        command += ["--set", override]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    sets = [part for override in overrides for part in ("--set", override)]
+    return ["run", str(recipe), "--out", str(tiny_run.folder), *sets]
 
 
-def test_a_missed_gate_is_exit_code_3_and_says_by_how_much(tiny_run: TinyRun) -> None:
-    done = run_again(tiny_run, "gates.min_retention=1.5")
-    assert done.returncode == 3, done.stderr
-    said = " ".join(done.stdout.split())
+def test_a_missed_gate_is_exit_code_3_and_says_by_how_much(tiny_run: TinyRun, run_again: Again) -> None:
+    code, said = run_again("gates.min_retention=1.5")
+    assert code == 3, said
     assert "min_retention missed" in said
     assert "below 1.5, by" in said
     assert read(tiny_run.bundle).manifest.verdict == "fail"
 
 
 def test_a_threshold_inside_the_interval_is_exit_code_4_and_says_how_many_rows_settle_it(
-    tiny_run: TinyRun,
+    tiny_run: TinyRun, run_again: Again
 ) -> None:
     low, high = tiny_run.report.fidelity.agreement_ci
-    done = run_again(tiny_run, f"gates.min_agreement={low + (high - low) / 4}")
-    assert done.returncode == 4, done.stderr
-    said = " ".join(done.stdout.split())
+    code, said = run_again(f"gates.min_agreement={low + (high - low) / 4}")
+    assert code == 4, said
     assert "min_agreement inconclusive" in said
     assert "rows would settle it (150 now)" in said
 
 
-def test_gates_that_are_met_are_exit_code_0(tiny_run: TinyRun) -> None:
-    done = run_again(tiny_run, "gates.min_retention=0.5", "gates.max_size_mb=1")
-    assert done.returncode == 0, done.stderr
+def test_gates_that_are_met_are_exit_code_0(tiny_run: TinyRun, run_again: Again) -> None:
+    code, said = run_again("gates.min_retention=0.5", "gates.max_size_mb=1")
+    assert code == 0, said
     assert read(tiny_run.bundle).manifest.verdict == "pass"
 
 
@@ -275,13 +290,10 @@ def test_the_teacher_answers_live_beside_its_bundle(tiny_run: TinyRun, tmp_path:
 
 
 def test_json_on_stdout_is_one_document(tiny_run: TinyRun) -> None:
-    document = json.loads(run_again_as_json(tiny_run))
+    """In a process of its own, as a program that reads it starts it, and so is the exit code."""
+    command = [sys.executable, "-m", "compress", *again(tiny_run, "gates.min_retention=1.5"), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 3, done.stderr
+    document = json.loads(done.stdout)
     assert document["schema"] == 1
     assert document["models"][0]["score"] == tiny_run.report.models[0].score
-
-
-def run_again_as_json(tiny_run: TinyRun) -> str:
-    recipe = tiny_run.folder / "tiny.yaml"
-    recipe.write_text(json.dumps(dict(tiny_run.recipe)))
-    command = [sys.executable, "-m", "compress", "run", str(recipe), "--out", str(tiny_run.folder), "--json"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout

@@ -102,7 +102,7 @@ def tiny_recipe(data: Path, model: Path) -> dict[str, Any]:
         "student": {"layers": 2},
         "distill": [{"method": "logits", "epochs": 4, "learning_rate": 3e-3, "batch_size": 16}],
         "gates": {"min_agreement": 0.5},
-        "benchmark": {"seconds": 1},
+        "benchmark": {"seconds": 1, "texts": 10},
     }
 
 

@@ -1,14 +1,17 @@
 """Killed without warning and started again: training goes on where it was."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
-from tiny import tiny_recipe
+from tiny import TinyRun, tiny_recipe
 
 from compress.training.loop import CHECKPOINTS
 
@@ -18,28 +21,31 @@ def checkpoints(folder: Path, stage: str) -> list[Path]:
     return sorted(folder.glob(f"stages/{stage}-*/{CHECKPOINTS}/checkpoint-*/trainer_state.json"))
 
 
-def kill_when(command: list[str], folder: Path, stage: str) -> None:
-    """Start the command, and kill it with SIGKILL once the stage has written a checkpoint."""
+def kill_when(command: list[str], reached: Callable[[], object]) -> None:
+    """Start the command, and kill it with SIGKILL once it is so far."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 240
-    while not checkpoints(folder, stage):
+    while not reached():
         assert process.poll() is None, "it ended before it could be killed"
-        assert time.monotonic() < deadline, f"no checkpoint of {stage}"
+        assert time.monotonic() < deadline, "it did not get so far"
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
 
 
 def test_a_killed_distillation_goes_on_and_the_teacher_is_not_trained_again(
-    tiny_data: Path, tiny_encoder: Path, tmp_path: Path
+    tiny_run: TinyRun, tmp_path: Path
 ) -> None:
-    recipe = tiny_recipe(tiny_data, tiny_encoder)
+    recipe = {**tiny_run.recipe, "benchmark": {"seconds": 1, "texts": 10, "threads": 1}}
+    recipe["distill"] = [dict(recipe["distill"][0])]
+    for stage in tiny_run.folder.glob("stages/teacher*"):
+        shutil.copytree(stage, tmp_path / "run" / "stages" / stage.name)
     recipe["distill"][0] |= {"epochs": 30, "checkpoint_steps": 20}
     file, out = tmp_path / "recipe.yaml", tmp_path / "run"
     file.write_text(json.dumps(recipe))
     command = [sys.executable, "-m", "compress", "run", str(file), "--out", str(out)]
 
-    kill_when(command, out, "student-1-logits")
+    kill_when(command, lambda: checkpoints(out, "student-1-logits"))
     # A kill in the middle of writing leaves half a checkpoint, which must not be gone on from.
     (folder,) = out.glob(f"stages/student-1-logits-*/{CHECKPOINTS}")
     (folder / "checkpoint-99999").mkdir()
@@ -60,6 +66,10 @@ def test_a_killed_distillation_goes_on_and_the_teacher_is_not_trained_again(
     assert (out / "bundle" / "bundle.json").is_file()
 
 
+def trained(folder: Path, file: str) -> list[Path]:
+    return sorted(folder.glob(f"stages/teacher-??????????/{file}"))
+
+
 def test_a_resumed_training_ends_where_an_undisturbed_one_does(
     tiny_data: Path, tiny_encoder: Path, tmp_path: Path
 ) -> None:
@@ -68,17 +78,14 @@ def test_a_resumed_training_ends_where_an_undisturbed_one_does(
     recipe = tiny_recipe(tiny_data, tiny_encoder)
     recipe["teacher"]["train"] |= {"checkpoint_steps": 40}
     recipe["precision"] = "fp32"
-    recipe["quantize"] = {"method": "none"}
-    del recipe["student"], recipe["distill"]  # the teacher's training is what is compared
     file = tmp_path / "recipe.yaml"
     file.write_text(json.dumps(recipe))
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     start = [sys.executable, "-m", "compress", "run", str(file), "--out"]
-    kill_when([*start, str(cut)], cut, "teacher")
+    kill_when([*start, str(cut)], lambda: checkpoints(cut, "teacher"))
     for folder in (whole, cut):
-        subprocess.run([*start, str(folder)], capture_output=True, check=False)
-    (left,) = whole.glob("stages/teacher-??????????/model.safetensors")
-    (right,) = cut.glob("stages/teacher-??????????/model.safetensors")
+        kill_when([*start, str(folder)], partial(trained, folder, "stage.json"))
+    (left,), (right,) = (trained(folder, "model.safetensors") for folder in (whole, cut))
     undisturbed, resumed = load_file(left), load_file(right)
     for name, weights in undisturbed.items():
         assert resumed[name] == pytest.approx(weights, abs=1e-4), name
@@ -108,13 +115,20 @@ def test_ctrl_c_says_how_to_go_on(tiny_data: Path, tiny_encoder: Path, tmp_path:
     assert f"go on with:\n  {sys.executable} -m compress {' '.join(arguments)}" in said
 
 
-def test_a_trackers_log_stays(tiny_data: Path, tiny_encoder: Path, tmp_path: Path) -> None:
+def test_a_trackers_log_stays(
+    tiny_data: Path, tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("tensorboard", reason="the tracker is not installed")
     import compress
 
+    def enough(*_: object, **__: object) -> None:
+        raise InterruptedError
+
+    monkeypatch.setattr("compress.pipeline.export_files", enough)  # what comes after the trainings
     recipe = tiny_recipe(tiny_data, tiny_encoder)
     recipe["report_to"] = ["tensorboard"]
-    compress.run(recipe, out=tmp_path)
+    with pytest.raises(InterruptedError):
+        compress.run(recipe, out=tmp_path)
     logs = list(tmp_path.glob(f"stages/*/{CHECKPOINTS}/**/events.out.tfevents.*"))
     assert {log.relative_to(tmp_path / "stages").parts[0].rsplit("-", 1)[0] for log in logs} == {
         "teacher",
