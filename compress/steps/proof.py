@@ -1,0 +1,45 @@
+"""The proof of an exported file, kept beside it."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from compress.data.rows import Rows
+from compress.judge.machine import machine, versions
+from compress.models.predict import TorchPredictor
+from compress.models.trained import Trained
+from compress.stage import write_json
+from export.model import OnnxModel
+from export.parity import ParityFinding, prove_parity
+from serve.encoding import pad_id
+
+PARITY = "parity.json"
+PROOF_TEXTS = 64
+
+
+def tools() -> dict[str, object]:
+    """What a file and its proof depend on besides the model: versions, and the processor that computed."""
+    found = versions()
+    used = ("torch", "onnx", "onnxscript", "onnxruntime", "tokenizers")
+    return {name: found.get(name) for name in used} | {"processor": machine().model_dump()}
+
+
+def prove(model: OnnxModel, trained: Trained, rows: Rows, folder: Path) -> None:
+    """Hold a file against PyTorch on these rows and keep the finding; raises `ProofError` where it differs."""
+    encoder = trained.encoder
+    finding = prove_parity(
+        model,
+        TorchPredictor(trained).forward,
+        encoder,
+        pad_id(encoder, trained.folder / "tokenizer_config.json"),
+        rows.texts[:PROOF_TEXTS],
+        len(trained.labels),
+    )
+    write_json(folder / PARITY, asdict(finding))
+
+
+def read_finding(folder: Path) -> ParityFinding:
+    """What `prove` kept in this folder."""
+    values = json.loads((folder / PARITY).read_text(encoding="utf-8"))
+    values["batch_sizes"], values["lengths"] = tuple(values["batch_sizes"]), tuple(values["lengths"])
+    return ParityFinding(**values)
