@@ -31,7 +31,7 @@ def sentence(
     found = next((contest for contest in contests if contest.name == winner), None)
     if found is None:
         return "whether distillation helped is not known: a method has no selection score to be chosen by"
-    chosen = f"{found.name}, best by selection score," if len(contests) > 1 else found.name
+    chosen = f"{found.name}, best of the methods by selection score," if len(contests) > 1 else found.name
     change = _change(found, metric)
     where = f"on the same {rows:,} rows" + (f", {found.seeds} seeds" if found.seeds > 1 else "")
     if helped:

@@ -101,7 +101,7 @@ def test_it_may_be_chance(make_comparison: Make) -> None:
     comparison = make_comparison({"plain": 0.86, "logits": 0.865, "minilm": 0.862})
     assert comparison.helped is None
     assert comparison.sentence.startswith(
-        "no method beat the plain student beyond chance: logits, best by selection score, gains"
+        "no method beat the plain student beyond chance: logits, best of the methods by selection score, gains"
     )
 
 
@@ -123,7 +123,7 @@ def test_the_reported_rows_do_not_choose(make_runs: Runs, make_setting: Common, 
     comparison = compare_rows(runs, gold, make_setting())
     assert comparison.best == "logits"
     assert comparison.helped is None
-    assert comparison.sentence.startswith("not settled: logits, best by selection score, gains")
+    assert comparison.sentence.startswith("not settled: logits, best of the methods by selection score, gains")
     assert comparison.sentence.endswith("; minilm gained there, but was not chosen beforehand")
 
 
