@@ -196,6 +196,56 @@ def demo(
         show_demo(bundle, teacher, host=host, port=port, insecure=insecure, ready=_say_page)
 
 
+@app.command()
+def bench(
+    bundle: BundleArgument,
+    against: Annotated[
+        list[str],
+        typer.Option(help="Another bundle, or a model folder or Hub id to run in PyTorch; repeatable."),
+    ] = [],  # noqa: B006 - typer copies it
+    batch_sizes: Annotated[str, typer.Option(help="Texts in a call, separated by commas.")] = "1",
+    lengths: Annotated[
+        str | None, typer.Option(help="Fixed lengths in tokens, as in 16,128; without it texts as they come.")
+    ] = None,
+    texts: Annotated[
+        Path | None, typer.Option(help="A .txt file of texts; the bundle's test rows without it.")
+    ] = None,
+    threads: Annotated[
+        str | None, typer.Option(help="As in 1,2,4; without it one and as many as there are.")
+    ] = None,
+    seconds: Annotated[
+        float, typer.Option(min=1, help="For each row of the table, on a quiet machine.")
+    ] = 10,
+    json_: Annotated[bool, typer.Option("--json", help="Print the figures as JSON on stdout.")] = False,
+) -> None:
+    """How fast it answers on this machine: in turns with others, tokenizer included."""
+    with _stack("bench", "verify"):
+        from rich.console import Console
+
+        from compress.bench.asked import numbers
+        from compress.bench.pipeline import Asked, run_bench
+        from compress.bench.table import render
+        from compress.terminal import Terminal
+
+        asked = Asked(
+            bundle=str(bundle),
+            against=against,
+            batch_sizes=numbers("--batch-sizes", batch_sizes),
+            lengths=numbers("--lengths", lengths),
+            texts=texts,
+            threads=numbers("--threads", threads),
+            seconds=seconds,
+            reproduce=f"{me()} {shlex.join(argument for argument in sys.argv[1:] if argument != '--json')}",
+        )
+        found = run_bench(asked, Terminal())
+        if json_:
+            typer.echo(found.model_dump_json(indent=2))
+            return
+        console = Console(highlight=False)
+        console.print()
+        console.print(render(found))
+
+
 def main() -> None:
     """The entry point: turns the mistakes that people can mend into one message and exit code 2."""
     _refuse_shadowed_packages()

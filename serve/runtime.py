@@ -80,7 +80,7 @@ class OnnxRuntime:
         found: list[Answer] = []
         for encodings in self._encoded(inputs):
             found += text_classification.answers(
-                self._logits(encodings),
+                self.logits_of(encodings),
                 self.labels,
                 [len(encoding.ids) for encoding in encodings],
                 [bool(encoding.overflowing) for encoding in encodings],
@@ -89,8 +89,12 @@ class OnnxRuntime:
 
     def logits(self, inputs: Sequence[str]) -> NDArray[np.float32]:
         """Raw outputs of shape (texts, labels), in the order given; raises as `predict` does."""
-        parts = [self._logits(encodings) for encodings in self._encoded(inputs)]
+        parts = [self.logits_of(encodings) for encodings in self._encoded(inputs)]
         return np.concatenate(parts) if parts else np.empty((0, len(self.labels)), np.float32)
+
+    def tokens(self, inputs: Sequence[str]) -> list[Encoding]:
+        """One encoding per text, for `logits_of`; raises as `predict` does."""
+        return [encoding for encodings in self._encoded(inputs) for encoding in encodings]
 
     def _encoded(self, inputs: Sequence[str]) -> Iterator[list[Encoding]]:
         if isinstance(inputs, str):
@@ -98,7 +102,7 @@ class OnnxRuntime:
         for start in range(0, len(inputs), _ANSWERED_TOGETHER):
             yield tokenize(self._tokenizer, inputs[start : start + _ANSWERED_TOGETHER])
 
-    def _logits(self, encodings: Sequence[Encoding]) -> NDArray[np.float32]:
+    def logits_of(self, encodings: Sequence[Encoding]) -> NDArray[np.float32]:
         """Logits of shape (texts, labels); texts of similar length share a batch, to pad little."""
         by_length = sorted(range(len(encodings)), key=lambda row: len(encodings[row].ids))
         logits = np.empty((len(encodings), len(self.labels)), np.float32)

@@ -150,7 +150,7 @@ def _warm_up(predictor: Predictor, texts: Sequence[str]) -> None:
 
 def _turn(predictor: Predictor, block: Sequence[str]) -> Milliseconds:
     """One contestant's times over the block, (texts,), on a machine that our own threads have left."""
-    _rest()
+    rest()
     predictor.predict([block[0]])  # brings its weights back to the caches and its threads back to work
     return _time_block(predictor, block)
 
@@ -164,7 +164,7 @@ def _time_block(predictor: Predictor, block: Sequence[str]) -> Milliseconds:
     return times
 
 
-def _rest() -> None:
+def rest() -> None:
     """Sleep until this process uses hardly any processor, a quarter of a second at most."""
     waited_s, share = 0.0, 1.0
     while share > _AT_REST and waited_s < _LONGEST_PAUSE_S:

@@ -48,16 +48,20 @@ class TorchPredictor:
         """One answer per text, in order."""
         if not inputs:
             return []
-        encodings = tokenize(self._tokenizer, inputs)
-        logits = self._logits(encodings, None)
+        encodings = self.tokens(inputs)
+        logits = self.logits_of(encodings)
         counts = [len(encoding.ids) for encoding in encodings]
         return answers(logits, self.labels, counts, [bool(encoding.overflowing) for encoding in encodings])
 
+    def tokens(self, inputs: Sequence[str]) -> list[Encoding]:
+        """One encoding per text, for `logits_of`."""
+        return tokenize(self._tokenizer, inputs)
+
     def logits(self, inputs: Sequence[str], advance: Advance | None = None) -> NDArray[np.float32]:
         """Logits of shape (texts, labels), in the order of the texts."""
-        return self._logits(tokenize(self._tokenizer, inputs), advance)
+        return self.logits_of(self.tokens(inputs), advance)
 
-    def _logits(self, encodings: Sequence[Encoding], advance: Advance | None) -> NDArray[np.float32]:
+    def logits_of(self, encodings: Sequence[Encoding], advance: Advance | None = None) -> NDArray[np.float32]:
         """Batches of like length, so that little is computed on padding; answers in the order given."""
         if self.threads is not None and torch.get_num_threads() != self.threads:
             torch.set_num_threads(self.threads)

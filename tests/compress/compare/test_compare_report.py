@@ -123,7 +123,9 @@ def test_the_reported_rows_do_not_choose(make_runs: Runs, make_setting: Common, 
     comparison = compare_rows(runs, gold, make_setting())
     assert comparison.best == "logits"
     assert comparison.helped is None
-    assert comparison.sentence.startswith("not settled: logits, best of the methods by selection score, gains")
+    assert comparison.sentence.startswith(
+        "not settled: logits, best of the methods by selection score, gains"
+    )
     assert comparison.sentence.endswith("; minilm gained there, but was not chosen beforehand")
 
 

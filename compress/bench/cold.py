@@ -1,0 +1,67 @@
+"""From nothing to the first answer, in a process of its own: how long it takes, and how much memory.
+
+python -m compress.bench.cold BUNDLE_OR_MODEL
+"""
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from serve.errors import UserError
+
+TEXT = "a text to begin with"
+STARTS = 3
+_STATUS = Path("/proc/self/status")
+
+
+@dataclass(frozen=True, slots=True)
+class ColdStart:
+    """Medians over several starts."""
+
+    seconds: float
+    peak_memory_mb: float  # 10^6 bytes
+
+
+def cold_start(name: str, starts: int = STARTS) -> ColdStart:
+    """Start so many processes, one after the other; raises `UserError` where one does not answer."""
+    seconds, memory = [], []
+    for _ in range(starts):
+        begin = time.perf_counter()
+        command = [sys.executable, "-m", "compress.bench.cold", name]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - ourselves
+        seconds.append(time.perf_counter() - begin)
+        if done.returncode:
+            raise UserError(
+                f"{name} did not answer in a process of its own:\n{done.stderr.strip()[-400:]}",
+                "a model that loads and answers",
+                "see what it says above",
+            )
+        memory.append(float(json.loads(done.stdout.splitlines()[-1])["peak_memory_mb"]))
+    return ColdStart(float(np.median(seconds)), float(np.median(memory)))
+
+
+def _peak_memory_mb() -> float:
+    if _STATUS.is_file():  # not ru_maxrss, which Linux hands on from the process that started this one
+        lines = _STATUS.read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) * 1024 / 1e6
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def _answer(name: str) -> None:
+    from compress.bench.contenders import contender
+    from serve.threads import available_threads
+
+    contender(name).opened(available_threads()).predict([TEXT])
+    sys.stdout.write(json.dumps({"peak_memory_mb": _peak_memory_mb()}) + "\n")
+
+
+if __name__ == "__main__":
+    _answer(sys.argv[1])

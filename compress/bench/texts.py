@@ -1,0 +1,90 @@
+"""The texts that are timed: of a file, of the bundle's own rows, or of a fixed number of tokens."""
+
+import json
+from collections.abc import Sequence
+from itertools import cycle
+from pathlib import Path
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from serve.bundle import EVALUATION, Bundle
+from serve.encoding import read_tokenizer
+from serve.errors import InputError
+
+DRAWN = 512  # texts are drawn from so many at most
+_TRIES = 50  # words that are tried for the last token of a text
+
+
+def file_texts(path: Path) -> list[str]:
+    """The lines of a text file that are not empty; raises `InputError`."""
+    if path.suffix.lower() != ".txt":
+        raise InputError(
+            f"--texts {path}", "a .txt file with one text in each line", "write the texts to one"
+        )
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"--texts {path}: {error}", "a readable UTF-8 file", "look at the file") from None
+    texts = [line for line in lines if line]
+    if not texts:
+        raise InputError(f"--texts {path} has no text", "one text in each line", "give a file with texts")
+    return texts
+
+
+def bundle_texts(bundle: Bundle) -> list[str]:
+    """The texts of the bundle's test rows; raises `InputError` where it has none."""
+    path = bundle.folder / EVALUATION
+    if not path.is_file():
+        raise InputError(
+            f"{bundle.folder} holds no test rows, so there are no texts to time",
+            "texts of the kind and length that you serve",
+            "give --texts FILE.txt, or --lengths 16,128",
+        )
+    return [json.loads(line)["text"] for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def drawn(texts: Sequence[str], seed: int) -> list[str]:
+    """At most `DRAWN` of the texts, seeded; their lengths are those of all."""
+    if len(texts) <= DRAWN:
+        return list(texts)
+    chosen = np.random.default_rng(seed).choice(len(texts), DRAWN, replace=False)
+    return [texts[int(row)] for row in np.sort(chosen)]
+
+
+def texts_of_length(texts: Sequence[str], bundle: Bundle, length: int, count: int) -> list[str]:
+    """So many texts that are exactly `length` tokens long for the bundle's tokenizer, special tokens included.
+
+    Made of the words of `texts`, in their order. Raises `InputError` where the bundle reads no text of that
+    length or no words give it.
+    """
+    if length > bundle.manifest.max_length:
+        raise InputError(
+            f"--lengths {length}",
+            f"at most {bundle.manifest.max_length} tokens, where {bundle.folder} cuts texts off",
+            "give shorter lengths",
+        )
+    tokenizer = read_tokenizer(bundle.tokenizer_path)
+    tokenizer.no_truncation()
+    words = [word for text in texts for word in text.split()]
+    supply = cycle(words)
+    return [_text_of_length(supply, tokenizer, length, len(words)) for _ in range(count)]
+
+
+def _text_of_length(supply: "cycle[str]", tokenizer: Tokenizer, length: int, words: int) -> str:
+    text, has = "", len(tokenizer.encode("").ids)
+    tries = 0
+    while has < length and tries < _TRIES + words:
+        longer = f"{text} {next(supply)}".strip()
+        now = len(tokenizer.encode(longer).ids)
+        if now <= length:
+            text, has = longer, now
+        else:
+            tries += 1
+    if has != length or not text:
+        raise InputError(
+            f"no text of {length} tokens can be made of the words at hand",
+            "words that are short enough to fill it",
+            "give other --lengths or --texts",
+        )
+    return text

@@ -1,0 +1,112 @@
+"""`compress bench` on a real bundle: fixed lengths, the document, what it says of mistakes, and no torch."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from compress.bench.asked import numbers
+from compress.bench.document import Bench
+from compress.bench.texts import texts_of_length
+from compress.cli import main
+from serve.bundle import EVALUATION, read
+from serve.encoding import read_tokenizer
+from serve.errors import InputError, UserError
+
+
+@pytest.fixture(scope="module")
+def found(bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    other = tmp_path_factory.mktemp("other") / "bundle"
+    shutil.copytree(bundle_folder, other)
+    command = [sys.executable, "-X", "importtime", "-m", "compress", "bench", str(bundle_folder)]
+    command += ["--against", str(other), "--batch-sizes", "1,3", "--lengths", "6", "--threads", "1"]
+    done = subprocess.run([*command, "--seconds", "1", "--json"], capture_output=True, text=True, check=True)
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if "import time" in line}
+    assert "onnxruntime" in imported
+    assert not {"torch", "transformers"} & imported  # a server has neither
+    return Bench.model_validate_json(done.stdout)
+
+
+def test_every_model_has_every_combination(found: Bench, bundle_folder: Path) -> None:
+    one, other = found.models
+    assert (one.name, one.reference, other.reference) == (str(bundle_folder), True, False)
+    assert {(cell.model, cell.batch) for cell in found.cells} == {
+        (model.name, batch) for model in found.models for batch in (1, 3)
+    }
+    for cell in found.cells:
+        assert cell.tokens == 6
+        assert cell.p50.ms <= cell.p95.ms <= cell.p99.ms
+        assert cell.texts_per_second > 0
+        assert cell.ratio_ci[0] <= cell.ratio <= cell.ratio_ci[1]
+    assert "bench" in found.reproduce
+    assert "--json" not in found.reproduce
+
+
+def test_the_same_model_twice_is_as_fast(found: Bench) -> None:
+    for cell in found.cells:
+        assert 0.4 < cell.ratio < 2.5
+
+
+def test_a_cold_start_takes_longer_than_an_answer(found: Bench) -> None:
+    for model in found.models:
+        assert model.cold_start_s > found.cells[0].p50.ms / 1000
+        assert 20 < model.peak_memory_mb < 2000
+
+
+@pytest.mark.parametrize("length", [3, 6, 16])
+def test_texts_of_a_length_have_it(bundle_folder: Path, length: int) -> None:
+    bundle = read(bundle_folder)
+    texts = texts_of_length(["a good film", "it was cold but lovely"], bundle, length, 5)
+    tokenizer = read_tokenizer(bundle.tokenizer_path)
+    assert [len(tokenizer.encode(text).ids) for text in texts] == [length] * 5
+    with pytest.raises(InputError, match="at most 16 tokens"):
+        texts_of_length(texts, bundle, 17, 1)
+
+
+@pytest.mark.parametrize("text", ["", "1,two", "0", "1,1", "-1"])
+def test_numbers_that_are_none_are_refused(text: str) -> None:
+    with pytest.raises(UserError, match="--batch-sizes"):
+        numbers("--batch-sizes", text)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--texts", "missing.txt"], "missing.txt"),
+        (["--texts", "texts.csv"], "a .txt file with one text in each line"),
+        (["--against", "BUNDLE"], "different models"),
+        (["--lengths", "99"], "at most 16 tokens"),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_timed(
+    arguments: list[str],
+    told: str,
+    bundle_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    given = [str(bundle_folder) if one == "BUNDLE" else one for one in arguments]
+    monkeypatch.setattr(sys, "argv", ["compress", "bench", str(bundle_folder), *given])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+def test_a_bundle_without_rows_asks_for_texts(
+    bundle_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bare = tmp_path / "bundle"
+    shutil.copytree(bundle_folder, bare)
+    (bare / EVALUATION).unlink()
+    manifest = json.loads((bare / "bundle.json").read_text())
+    del manifest["files"][EVALUATION]
+    (bare / "bundle.json").write_text(json.dumps(manifest))
+    monkeypatch.setattr(sys, "argv", ["compress", "bench", str(bare)])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 2
+    assert "--texts FILE.txt" in capsys.readouterr().err
