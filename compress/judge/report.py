@@ -35,6 +35,42 @@ class ModelRow(_Strict):
     latency: dict[str, dict[str, Latency]]
 
 
+class PairedTest(_Strict):
+    """The teacher against what ships on the same rows: McNemar's exact test."""
+
+    only_teacher: int  # rows that the teacher alone answers rightly
+    only_shipped: int
+    p_value: float  # two-sided
+
+
+class Flip(_Strict):
+    """Rows on which what ships gives another label than the teacher, by the pair of labels."""
+
+    teacher: str
+    shipped: str
+    rows: int
+
+
+class Slice(_Strict):
+    """Agreement on the rows whose value (characters, or the teacher's confidence) lies between two ends, both in it."""
+
+    low: float
+    high: float
+    rows: int
+    agreement: float
+    agreement_ci: Interval
+
+
+class ReliabilityBin(_Strict):
+    """The rows answered with a confidence over `low` and up to `high`: how often the answer was right."""
+
+    low: float
+    high: float
+    rows: int
+    confidence: float  # the mean in this bin
+    accuracy: float
+
+
 class Fidelity(_Strict):
     """How far the model that ships answers as its teacher does, on the reported rows."""
 
@@ -46,6 +82,12 @@ class Fidelity(_Strict):
     kl: float  # mean KL(teacher || shipped), in nats
     ece_teacher: float | None
     ece_student: float | None
+    mcnemar: PairedTest | None = None  # None where the rows have no labels
+    flips: list[Flip] = Field(default_factory=list)  # most frequent first
+    by_length: list[Slice] = Field(default_factory=list)  # characters of the text, in quarters of the rows
+    by_confidence: list[Slice] = Field(default_factory=list)  # the teacher's, in quarters of the rows
+    reliability_teacher: list[ReliabilityBin] = Field(default_factory=list)  # empty bins are left out
+    reliability_student: list[ReliabilityBin] = Field(default_factory=list)
 
 
 class Baseline(_Strict):

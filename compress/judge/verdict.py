@@ -56,7 +56,13 @@ def make_report(
     labels = splits.label_names or ()
     teacher_answers = measured.probabilities[REFERENCE]
     found = fidelity(
-        teacher_answers, measured.probabilities[shipped.key], gold, asked.metric, seed=asked.seed
+        teacher_answers,
+        measured.probabilities[shipped.key],
+        gold,
+        asked.metric,
+        seed=asked.seed,
+        labels=labels,
+        texts=splits.test.texts,
     )
     fast = speedup(measured.timings, shipped.key)
     # Without labels a score is the share of rows that are answered as the teacher answers them.
