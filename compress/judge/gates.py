@@ -11,7 +11,7 @@ from typing import Literal
 
 from compress.judge.bootstrap import Estimate
 from compress.judge.latency import MIN_CLEAN_ROUNDS
-from compress.judge.report import Fidelity, Gate, Speedup, Status
+from compress.judge.report import Fidelity, Gate, Invariance, Speedup, Status
 
 _ON_THRESHOLD = 1e-9  # closer than this, no number of rows would tell the two apart
 
@@ -24,9 +24,16 @@ class Thresholds:
     min_agreement: float | None = None  # share of rows, 0 to 1
     min_speedup: float | None = None  # teacher's p50 / shipped p50
     max_size_mb: float | None = None  # 10^6 bytes
+    max_invariance_flips: int | None = None  # rows
 
 
-def judge(thresholds: Thresholds, fidelity: Fidelity, speedup: Speedup | None, size_mb: float) -> list[Gate]:
+def judge(
+    thresholds: Thresholds,
+    fidelity: Fidelity,
+    speedup: Speedup | None,
+    size_mb: float,
+    invariance: Invariance | None = None,
+) -> list[Gate]:
     """One gate per threshold that is set, in the order of the thresholds."""
     gates: list[Gate] = []
     if thresholds.min_retention is not None:
@@ -38,6 +45,8 @@ def judge(thresholds: Thresholds, fidelity: Fidelity, speedup: Speedup | None, s
         gates.append(_speed(thresholds.min_speedup, speedup))
     if thresholds.max_size_mb is not None:
         gates.append(_size(thresholds.max_size_mb, size_mb))
+    if thresholds.max_invariance_flips is not None:
+        gates.append(_flips(thresholds.max_invariance_flips, invariance))
     return gates
 
 
@@ -99,6 +108,28 @@ def _size(threshold: float, size_mb: float) -> Gate:
         status="pass" if size_mb <= threshold else "fail",
         rows_to_settle=None,
         message=message,
+    )
+
+
+def _flips(threshold: int, invariance: Invariance | None) -> Gate:
+    """No interval: the same text asked twice is no sample, and one answer that changes is a fault found."""
+    name = "max_invariance_flips"
+    if invariance is None:
+        return _unknown(
+            name, threshold, "it was not measured whether answers depend on the batch or the threads"
+        )
+    met = invariance.flips <= threshold
+    worst = max((case for case in invariance.cases if case.counted), key=lambda case: case.flips)
+    message = f"{name} {'met' if met else 'missed'}: {invariance.flips} of {invariance.rows} answers change"
+    message += f" ({worst.flips} of them {worst.name})" if invariance.flips else ""
+    return Gate(
+        name=name,
+        threshold=threshold,
+        value=invariance.flips,
+        ci=None,
+        status="pass" if met else "fail",
+        rows_to_settle=None,
+        message=f"{message}, {'at most' if met else 'more than'} {threshold}",
     )
 
 

@@ -123,6 +123,46 @@ class Gate(_Strict):
     message: str  # one sentence for people
 
 
+class InvarianceCase(_Strict):
+    """The same texts, asked in another way, against each text answered alone."""
+
+    name: str
+    counted: bool  # False for what the runtime does not do: true batches of a model that is run text by text
+    largest_change: float  # in any probability of any row
+    flips: int  # rows with another label
+
+
+class Invariance(_Strict):
+    """Whether an answer of what ships depends on anything but its text."""
+
+    rows: int
+    batching: Literal["batch", "one_by_one"]  # how the runtime answers many texts
+    threads: int  # with which the texts were answered alone
+    cases: list[InvarianceCase]
+    flips: int  # rows whose label changed in any counted case
+
+
+class Held(_Strict):
+    """One model's score on changed rows, and how far it is below the one on the test rows."""
+
+    score: float
+    score_ci: Interval
+    drop: float  # above 0: it does worse than on the test rows
+    drop_ci: Interval  # paired for changed test rows; of independent samples for a file
+
+
+class Shift(_Strict):
+    """Teacher and what ships on test rows that were changed, or on a file from elsewhere. No gate rests on it."""
+
+    name: str  # typos, case, punctuation, or the file's name in the recipe
+    kind: Literal["perturbed", "file"]
+    rows: int
+    teacher: Held | None  # None where the rows have no labels
+    shipped: Held | None
+    agreement: float  # of the two, on these rows
+    agreement_ci: Interval
+
+
 class Parity(_Strict):
     """An ONNX file against the PyTorch model it came from, on real texts."""
 
@@ -160,6 +200,8 @@ class Report(_Strict):
     # Where the teacher is an average of several: what ships against each of them.
     by_teacher: dict[str, Fidelity] = Field(default_factory=dict)
     baseline: Baseline | None = None  # None where the recipe asked for none
+    invariance: Invariance | None = None
+    generalization: list[Shift] = Field(default_factory=list)
     speedup: Speedup | None
     size_ratio: float  # teacher's size over the shipped file's
     gates: list[Gate]

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from compress.judge.report import Baseline, Fidelity, Latency, ModelRow, Report, Speedup, Status
+from compress.judge.robustness import flip_lines, invariance_line, shift_table
 from compress.judge.wording import RUNTIME_NAMES, metric_name, percent, sentence, times
 
 __all__ = ["render", "sentence"]
@@ -24,11 +25,17 @@ def render(report: Report) -> RenderableType:
     facts = [(Text("Fidelity:"), _fidelity_lines(report.fidelity))]
     for name, found in report.by_teacher.items():
         facts.append((Text(f"{name.partition(' torch')[0].capitalize()}:"), _fidelity_lines(found)))
+    if report.fidelity.flips:
+        facts.append((Text("Flips:"), flip_lines(report.fidelity)))
+    if report.invariance is not None:
+        facts.append((Text("Invariance:"), invariance_line(report.invariance)))
     if report.baseline is not None:
         facts.append((Text("Helped?"), _baseline_lines(report, report.baseline)))
     if report.speedup is not None:
         facts.append((Text("Speed:"), _speed_lines(report.speedup)))
     parts: list[RenderableType] = [_models(report), Text(), _beside(facts), Text()]
+    if report.generalization:
+        parts += [shift_table(report), Text()]
     if report.gates:
         parts += [_beside([(_status(gate.status), gate.message) for gate in report.gates]), Text()]
     if report.notes:
