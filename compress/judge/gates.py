@@ -14,6 +14,7 @@ from compress.judge.latency import MIN_CLEAN_ROUNDS
 from compress.judge.report import Fidelity, Gate, Invariance, Speedup, Status
 
 _ON_THRESHOLD = 1e-9  # closer than this, no number of rows would tell the two apart
+_NO_TEACHER = "the teacher's answers are not known"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +30,17 @@ class Thresholds:
 
 def judge(
     thresholds: Thresholds,
-    fidelity: Fidelity,
+    fidelity: Fidelity | None,
     speedup: Speedup | None,
     size_mb: float,
     invariance: Invariance | None = None,
 ) -> list[Gate]:
-    """One gate per threshold that is set, in the order of the thresholds."""
+    """One gate per threshold that is set, in the order of the thresholds; what was not measured is inconclusive."""
     gates: list[Gate] = []
     if thresholds.min_retention is not None:
         gates.append(_retention(thresholds.min_retention, fidelity))
     if thresholds.min_agreement is not None:
-        agreement = Estimate(fidelity.agreement, fidelity.agreement_ci)
-        gates.append(_at_least("min_agreement", thresholds.min_agreement, agreement, fidelity.rows))
+        gates.append(_agreement(thresholds.min_agreement, fidelity))
     if thresholds.min_speedup is not None:
         gates.append(_speed(thresholds.min_speedup, speedup))
     if thresholds.max_size_mb is not None:
@@ -71,13 +71,22 @@ def needed(measured: Estimate, threshold: float, count: int) -> int | None:
     return max(ceil(count * (half_width / distance) ** 2), count + 1)
 
 
-def _retention(threshold: float, fidelity: Fidelity) -> Gate:
+def _retention(threshold: float, fidelity: Fidelity | None) -> Gate:
+    if fidelity is None:
+        return _unknown("min_retention", threshold, _NO_TEACHER)
     if fidelity.retention is None or fidelity.retention_ci is None:
         # Calibration is measured wherever there are labels.
         why = "the rows have no labels" if fidelity.ece_teacher is None else "the teacher's score is about 0"
         return _unknown("min_retention", threshold, f"{why}, so there is no ratio of scores")
     retention = Estimate(fidelity.retention, fidelity.retention_ci)
     return _at_least("min_retention", threshold, retention, fidelity.rows)
+
+
+def _agreement(threshold: float, fidelity: Fidelity | None) -> Gate:
+    if fidelity is None:
+        return _unknown("min_agreement", threshold, _NO_TEACHER)
+    agreement = Estimate(fidelity.agreement, fidelity.agreement_ci)
+    return _at_least("min_agreement", threshold, agreement, fidelity.rows)
 
 
 def _speed(threshold: float, speedup: Speedup | None) -> Gate:
