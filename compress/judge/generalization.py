@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress.data.rows import Rows
-from compress.data.stratify import sample
 from compress.judge.bootstrap import Estimate, score_interval, share_interval
 from compress.judge.metrics import Floats, Ids, Metric
 from compress.judge.paired import paired_difference
@@ -43,15 +42,14 @@ class Answers(NamedTuple):
 
 def changed_rows(test: Rows, files: Mapping[str, Rows], seed: int) -> list[Changed]:
     """The reported rows (some of them, where there are many) changed in every way, then the files' rows."""
-    drawn = np.random.default_rng(seed).permutation(len(test))[:ROWS]
-    places = np.sort(drawn)
+    places = test.drawn(ROWS, seed)
     some = test.take(places)
     perturbed = [
         Changed(kind, "perturbed", Rows(perturb(kind, some.texts, seed), some.labels), places)
         for kind in PERTURBATIONS
     ]
     return perturbed + [
-        Changed(name, "file", sample(rows, FILE_ROWS, seed), None) for name, rows in files.items()
+        Changed(name, "file", rows.take(rows.drawn(FILE_ROWS, seed)), None) for name, rows in files.items()
     ]
 
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from compress.data.rows import Rows
-from compress.data.stratify import sample
 from compress.judge.contestants import Contestant
 from compress.judge.invariance import ROWS, Open, invariance
 from compress.judge.machine import machine, versions
@@ -22,14 +21,13 @@ def invariance_stage(
     workshop: Workshop, shipped: Contestant, rows: Rows, labels: tuple[str, ...]
 ) -> Invariance:
     """Whether answers of what ships depend on more than their text, on rows drawn from the reported ones."""
-    some = sample(rows, ROWS, workshop.seed)
+    some = rows.take(rows.drawn(ROWS, workshop.seed))
 
     def work(folder: Path) -> Mapping[str, object]:
-        with workshop.progress.bar("answers alone and in company", 1) as advance:
-            found = invariance(
-                shipped.predictor, _in_true_batches(shipped), some.texts, labels, seed=workshop.seed
-            )
-            advance(1)
+        workshop.progress.say(f"{len(some):,} test texts alone and in company ...")
+        found = invariance(
+            shipped.predictor, _in_true_batches(shipped), some.texts, labels, seed=workshop.seed
+        )
         write_text(folder / FILE, found.model_dump_json(indent=2) + "\n")
         return {"flips": found.flips}
 

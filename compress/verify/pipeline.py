@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from compress.data.rows import Rows
-from compress.data.stratify import sample
 from compress.judge.answers import CHUNK
 from compress.judge.bootstrap import Estimate, score_interval
 from compress.judge.fidelity import fidelity, stack_probabilities
@@ -29,7 +28,6 @@ from serve.runtime import OnnxRuntime
 from serve.threads import available_threads
 
 SECONDS = 10.0  # of timing, for each number of threads
-_TEXTS = 200  # that are timed
 _SHIPPED = "shipped"
 
 
@@ -70,7 +68,8 @@ def verify_bundle(
             labels=labels,
             texts=evidence.texts,
         )
-    drawn = sample(Rows(evidence.texts, evidence.gold), ROWS, asked.seed).texts
+    rows = Rows(evidence.texts, evidence.gold)
+    drawn = rows.take(rows.drawn(ROWS, asked.seed)).texts
     progress.say(f"{len(drawn):,} texts alone and in company ...")
     invariant = invariance(
         lambda threads: OnnxRuntime(bundle, threads),
@@ -79,7 +78,7 @@ def verify_bundle(
         labels,
         seed=asked.seed,
     )
-    timings = _timings(bundle, drawn[:_TEXTS], seconds, asked.seed, progress)
+    timings = _timings(bundle, drawn, seconds, asked.seed, progress)
     size_mb = bundle.model_path.stat().st_size / 1e6
     gates, not_measured = _gates(asked.thresholds, found, invariant, size_mb)
     scored = _score(evidence, answers, asked)

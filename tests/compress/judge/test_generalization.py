@@ -58,7 +58,7 @@ def test_the_same_seed_changes_the_same() -> None:
 
 def test_the_number_of_rows_is_bounded() -> None:
     test = Rows([f"text number {number}" for number in range(2000)], np.arange(2000) % 2)
-    elsewhere = {"reviews": Rows(["other"] * 3000, np.arange(3000) % 2)}
+    elsewhere = {"reviews": Rows(["other"] * 3000, np.arange(3000) % 77)}
     changed = changed_rows(test, elsewhere, seed=0)
     assert [(one.name, len(one.rows)) for one in changed] == [
         ("typos", ROWS), ("case", ROWS), ("punctuation", ROWS), ("reviews", FILE_ROWS)

@@ -213,6 +213,18 @@ def test_a_runtime_whose_answers_depend_on_the_batch_misses_its_gate(copied: Pat
 
 
 @pytest.mark.usefixtures("quick")
+def test_such_a_model_that_is_asked_text_by_text_passes_and_its_true_batches_are_told(copied: Path) -> None:
+    depend_on_the_batch(copied / "onnx/model.onnx")
+    manifest = json.loads((copied / "bundle.json").read_text())
+    (copied / "bundle.json").write_text(json.dumps(manifest | {"batching": "one_by_one"}))
+    hash_again(copied)
+    with_gates(copied, max_invariance_flips=0)
+    found = verified(copied)
+    assert (found.verdict, found.invariance.batching) == ("pass", "one_by_one")
+    assert max(case.largest_change for case in found.invariance.cases if not case.counted) > 0.1
+
+
+@pytest.mark.usefixtures("quick")
 def test_a_file_that_answers_otherwise_here_is_said(copied: Path) -> None:
     with_report(copied, lambda document: document["models"][-1].update(score=0.93))
     assert any("scored 0.9300 where it was made" in note for note in verified(copied).notes)
