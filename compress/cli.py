@@ -137,6 +137,40 @@ def init(
 
 
 @app.command()
+def verify(
+    bundle: BundleArgument,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="A csv, tsv or jsonl file to judge by, instead of the bundle's own rows."),
+    ] = None,
+    seconds: Annotated[
+        float, typer.Option(min=1, help="Seconds of timing, for each number of threads.")
+    ] = 10.0,
+    json_: Annotated[bool, typer.Option("--json", help="Print what was found as JSON on stdout.")] = False,
+) -> None:
+    """The verdict again on this machine, from the bundle alone, without PyTorch.
+
+    Exit codes: 0 every gate that can be measured passed, 2 something for you to mend (an altered bundle, say),
+    3 a gate missed, 4 inconclusive.
+    """
+    with _stack("verify", "verify"):
+        from rich.console import Console
+
+        from compress.terminal import Terminal
+        from compress.verify.pipeline import verify_bundle
+        from compress.verify.table import render
+
+        found = verify_bundle(bundle, data, Terminal(), seconds=seconds)
+        if json_:
+            typer.echo(found.model_dump_json(indent=2))
+        else:
+            console = Console(highlight=False)
+            console.print()
+            console.print(render(found))
+    raise typer.Exit(VERDICT_CODES[found.verdict])
+
+
+@app.command()
 def predict(
     bundle: BundleArgument,
     source: Annotated[Path, typer.Argument(help="A csv file with a header.", metavar="IN.csv")],

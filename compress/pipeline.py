@@ -21,6 +21,8 @@ from compress.quickstart.resolve import resolve_builtin
 from compress.quiet import quiet_libraries
 from compress.recipe import RunConfig
 from compress.stage import Stages, write_text
+from compress.steps.generalization import generalization_stage
+from compress.steps.invariance import invariance_stage
 from compress.steps.measure import clock_stage, record_stage
 from compress.steps.onnx import export_files
 from compress.steps.student import Classroom, make_student, plain_budget
@@ -96,8 +98,12 @@ def _run_prepared(
 
     labels = prepared.labels
     recorded = record_stage(workshop, contestants, splits.test, labels)
-    timings = clock_stage(workshop, config.benchmark, contestants, splits.test, labels)
+    invariant = invariance_stage(workshop, contestants[-1], splits.test, labels)
     probabilities = read_answers(recorded.folder)
+    shifts = generalization_stage(
+        workshop, contestants, splits, prepared.generalization, probabilities, labels
+    )
+    timings = clock_stage(workshop, config.benchmark, contestants, splits.test, labels)
     notes = [*prepared.notes, *(transfer.notes if transfer else [])]
     report = make_report(
         Asked(
@@ -116,6 +122,8 @@ def _run_prepared(
             probabilities,
             read_timings(timings.folder),
             [finding for files in (teacher_files, plain_files, shipped) if files for finding in files.parity],
+            invariance=invariant,
+            generalization=shifts,
             baseline=next((one.key for one in contestants if one.name == "plain student"), None),
             single_teachers=[one.key for one in contestants if one.name.startswith("teacher ")],
         ),

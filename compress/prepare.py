@@ -2,15 +2,16 @@
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, distribution
 from typing import TypeVar
 
 from transformers import PreTrainedConfig
 
+from compress.data.generalization import load_generalization, overlaps
 from compress.data.load import load_splits
-from compress.data.rows import Splits
+from compress.data.rows import Rows, Splits
 from compress.data.unlabeled import read_unlabeled
 from compress.distill import Distill, Plain
 from compress.distill.rehearsal import rehearse
@@ -46,6 +47,7 @@ class Prepared:
     splits: Splits  # label ids are the first teacher's outputs
     teachers: tuple[PreparedTeacher, ...]
     unlabeled: list[str]
+    generalization: dict[str, Rows]  # by name in the recipe; label ids as in `splits`
     lengths: Lengths
     max_length: int
     student_config: PreTrainedConfig | None  # None without a student
@@ -78,6 +80,7 @@ def prepare(config: RunConfig) -> Prepared:
             attempt(partial(require_droppable_layers, one.config))
     splits = attempt(lambda: load_splits(config.data, config.seed))
     unlabeled = attempt(lambda: _unlabeled(config))
+    elsewhere = attempt(lambda: load_generalization(config.data, splits)) if splits else None
     _raise(faults)
     assert compute is not None
     assert splits is not None
@@ -94,7 +97,8 @@ def prepare(config: RunConfig) -> Prepared:
     lengths = measure_lengths(teachers[0].opened.tokenizer, splits.train.texts)
     limit = min(position_limit(one.opened.tokenizer, one.opened.config) for one in teachers)
     max_length = choose_max_length(config.data.max_length, lengths, limit)
-    notes = [*splits.notes, *_clashing_runtimes()]
+    elsewhere = elsewhere or {}
+    notes = [*splits.notes, *overlaps(elsewhere, splits), *_clashing_runtimes()]
     if cut := lengths.share_over(max_length):
         notes.append(
             f"{cut:.2%} of the training texts are longer than {max_length} tokens and lose their end"
@@ -103,6 +107,10 @@ def prepare(config: RunConfig) -> Prepared:
         teachers[0].splits,
         teachers,
         unlabeled or [],
+        {
+            name: teachers[0].alignment.apply(replace(splits, test=rows)).test
+            for name, rows in elsewhere.items()
+        },
         lengths,
         max_length,
         _student_config(config, teachers[0]),

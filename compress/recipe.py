@@ -5,7 +5,16 @@ What starts a run sees a `RunConfig` whole; every stage gets its own part.
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, field_validator, model_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
 from compress.augment import Augment
 from compress.distill import Distill
@@ -47,6 +56,8 @@ class DataOptions(Options):
     max_train_rows: PositiveInt | None = None  # a stratified sample of train; left out: every row
     # Files of texts (globs), which the student learns from with the teacher's answers alone.
     unlabeled: str | list[str] | None = None
+    # Further labelled files by name, which are reported beside the test rows and never learnt from.
+    generalization: dict[str, str] | None = None
 
     @field_validator("labels")
     @classmethod
@@ -103,6 +114,7 @@ class Gates(Options):
     min_agreement: Share | None = None
     min_speedup: PositiveFloat | None = None  # p50, against the teacher in PyTorch, same threads
     max_size_mb: PositiveFloat | None = None
+    max_invariance_flips: NonNegativeInt | None = None  # rows whose label depends on more than their text
 
 
 class BenchmarkOptions(Options):

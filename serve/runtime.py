@@ -64,6 +64,7 @@ class OnnxRuntime:
         self._tokenizer = tokenizer
         self._pad_id = pad_id(tokenizer, tokenizer_path.with_name(TOKENIZER_CONFIG))
         self._largest_batch = _LARGEST_BATCH if batching == "batch" else 1
+        self.batching: Batching = batching
         self.labels = tuple(labels)
 
     @property

@@ -35,6 +35,42 @@ class ModelRow(_Strict):
     latency: dict[str, dict[str, Latency]]
 
 
+class PairedTest(_Strict):
+    """The teacher against what ships on the same rows: McNemar's exact test."""
+
+    only_teacher: int  # rows that the teacher alone answers rightly
+    only_shipped: int
+    p_value: float  # two-sided
+
+
+class Flip(_Strict):
+    """Rows on which what ships gives another label than the teacher, by the pair of labels."""
+
+    teacher: str
+    shipped: str
+    rows: int
+
+
+class Slice(_Strict):
+    """Agreement on the rows whose value (characters, or the teacher's confidence) lies between two ends, both in it."""
+
+    low: float
+    high: float
+    rows: int
+    agreement: float
+    agreement_ci: Interval
+
+
+class ReliabilityBin(_Strict):
+    """The rows answered with a confidence over `low` and up to `high`: how often the answer was right."""
+
+    low: float
+    high: float
+    rows: int
+    confidence: float  # the mean in this bin
+    accuracy: float
+
+
 class Fidelity(_Strict):
     """How far the model that ships answers as its teacher does, on the reported rows."""
 
@@ -46,6 +82,12 @@ class Fidelity(_Strict):
     kl: float  # mean KL(teacher || shipped), in nats
     ece_teacher: float | None
     ece_student: float | None
+    mcnemar: PairedTest | None = None  # None where the rows have no labels
+    flips: list[Flip] = Field(default_factory=list)  # most frequent first
+    by_length: list[Slice] = Field(default_factory=list)  # characters of the text, in quarters of the rows
+    by_confidence: list[Slice] = Field(default_factory=list)  # the teacher's, in quarters of the rows
+    reliability_teacher: list[ReliabilityBin] = Field(default_factory=list)  # empty bins are left out
+    reliability_student: list[ReliabilityBin] = Field(default_factory=list)
 
 
 class Baseline(_Strict):
@@ -79,6 +121,46 @@ class Gate(_Strict):
     status: Status
     rows_to_settle: int | None  # when inconclusive: about how many rows would settle it
     message: str  # one sentence for people
+
+
+class InvarianceCase(_Strict):
+    """The same texts, asked in another way, against each text answered alone."""
+
+    name: str
+    counted: bool  # False for what the runtime does not do: true batches of a model that is run text by text
+    largest_change: float  # in any probability of any row
+    flips: int  # rows with another label
+
+
+class Invariance(_Strict):
+    """Whether an answer of what ships depends on anything but its text."""
+
+    rows: int
+    batching: Literal["batch", "one_by_one"]  # how the runtime answers many texts
+    threads: int  # with which the texts were answered alone
+    cases: list[InvarianceCase]
+    flips: int  # rows whose label changed in any counted case
+
+
+class Held(_Strict):
+    """One model's score on changed rows, and how far it is below the one on the test rows."""
+
+    score: float
+    score_ci: Interval
+    drop: float  # above 0: it does worse than on the test rows
+    drop_ci: Interval  # paired for changed test rows; of independent samples for a file
+
+
+class Shift(_Strict):
+    """Teacher and what ships on test rows that were changed, or on a file from elsewhere. No gate rests on it."""
+
+    name: str  # typos, case, punctuation, or the file's name in the recipe
+    kind: Literal["perturbed", "file"]
+    rows: int
+    teacher: Held | None  # None where the rows have no labels
+    shipped: Held | None
+    agreement: float  # of the two, on these rows
+    agreement_ci: Interval
 
 
 class Parity(_Strict):
@@ -118,6 +200,8 @@ class Report(_Strict):
     # Where the teacher is an average of several: what ships against each of them.
     by_teacher: dict[str, Fidelity] = Field(default_factory=dict)
     baseline: Baseline | None = None  # None where the recipe asked for none
+    invariance: Invariance | None = None
+    generalization: list[Shift] = Field(default_factory=list)
     speedup: Speedup | None
     size_ratio: float  # teacher's size over the shipped file's
     gates: list[Gate]

@@ -72,6 +72,31 @@ def test_the_score_is_that_of_the_file_that_ships(tiny_run: TinyRun) -> None:
     assert agreement == pytest.approx(tiny_run.report.fidelity.agreement)
 
 
+def test_the_report_says_where_answers_change(tiny_run: TinyRun) -> None:
+    report = tiny_run.report
+    assert report.invariance is not None
+    assert (report.invariance.batching, report.invariance.rows) == ("one_by_one", 150)
+    assert report.invariance.flips == 0
+    assert {case.counted for case in report.invariance.cases} == {True, False}
+    assert [(shift.name, shift.rows) for shift in report.generalization] == [
+        ("typos", 150),
+        ("case", 150),
+        ("punctuation", 150),
+    ]
+    case = report.generalization[1]
+    assert case.teacher is not None
+    assert case.shipped is not None
+    assert (case.teacher.drop, case.shipped.drop) == (0, 0)  # the tokenizer makes all letters small
+    typos = report.generalization[0]
+    assert typos.teacher is not None
+    assert typos.teacher.drop > 0
+    flips = sum(flip.rows for flip in report.fidelity.flips)
+    assert 1 - flips / 150 == pytest.approx(report.fidelity.agreement)
+    card = (tiny_run.bundle / "README.md").read_text()
+    assert "| typos | 150 | 0." in card
+    assert "| true batches: all in one call | " in card
+
+
 def test_a_copied_bundle_answers_in_plain_onnxruntime_as_compress_serve_does(
     tiny_run: TinyRun, tmp_path: Path
 ) -> None:
@@ -158,7 +183,8 @@ def test_a_changed_input_makes_its_own_stages_again_and_no_others(tiny_run: Tiny
     recipe["distill"][0] |= {"temperature": 4.0, "epochs": 1}
     compress.run(recipe, out=folder)
     made = {name.rsplit("-", 1)[0] for name in set(stage_times(folder)) - before}
-    assert made - {"latency"} == {"student-1-logits", "student-onnx", "student-int8", "answers"}
+    measured = {"answers", "invariance", "generalization"}
+    assert made - {"latency"} == {"student-1-logits", "student-onnx", "student-int8"} | measured
 
 
 def test_a_teacher_whose_labels_stand_in_another_order_scores_the_same(
