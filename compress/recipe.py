@@ -162,11 +162,8 @@ class RunConfig(Options):
 
     @model_validator(mode="after")
     def _quantised_for_its_target(self) -> Self:
-        if self.export.target == "cuda" and self.quantize.method not in {"none", "fp16"}:
-            raise ValueError(
-                f"export.target is cuda and quantize.method is {self.quantize.method}, whose int8 operators run on "
-                "the processor; set quantize: {method: none}"
-            )
+        if fault := self.export.clash(self.quantize.method):
+            raise ValueError(f"export: {fault}")
         return self
 
     @model_validator(mode="after")

@@ -19,6 +19,15 @@ class ExportOptions(Options):
             return FUSED, OPSET_23, PORTABLE
         return OPSET_23, PORTABLE, FUSED
 
+    def clash(self, quantizer: str) -> str | None:
+        """Why a quantiser of this method cannot follow; None where it can."""
+        if self.target != "cuda" or quantizer in {"none", "fp16"}:
+            return None
+        return (
+            f"the target is cuda and the quantiser is {quantizer}, whose int8 operators run on the processor; "
+            "set quantize to none"
+        )
+
     def is_timed(self, *, ships: bool) -> bool:
         """Time decides among all forms; otherwise the first that proves itself is taken.
 
