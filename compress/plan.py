@@ -46,6 +46,7 @@ class Plan:
     teacher_layers: int
     student_parameters: int | None
     student: dict[str, object] | None
+    export: list[str]  # the forms of ONNX file to try, by name
     expected_size_mb: dict[str, float]
     expected_seconds: dict[str, float]
 
@@ -86,6 +87,7 @@ def make_plan(config: RunConfig, progress: Progress) -> Plan:
         student=None
         if config.student is None
         else config.student.model_dump(by_alias=True, exclude_none=True),
+        export=_forms(config),
         expected_size_mb={name: round(size, 1) for name, size in sizes.items()},
         expected_seconds=_expected_seconds(config, prepared, teachers, student),
     )
@@ -126,6 +128,7 @@ def print_plan(
         most = "at most " if plan.student.get("vocabulary") == "trim" else ""
         table.add_row("student", f"{kind}; {most}{plan.student_parameters:,} parameters")
     table.add_row("sizes", ", ".join(f"{what} {size} MB" for what, size in plan.expected_size_mb.items()))
+    table.add_row("exports", ", ".join(plan.export))
     table.add_row("trains on", f"{plan.device}, {plan.precision}")
     for stage, seconds in plan.expected_seconds.items():
         table.add_row(f"  {stage}", f"about {spoken(seconds)}")
@@ -146,6 +149,13 @@ def _rows(config: RunConfig, prepared: Prepared) -> dict[str, int]:
     if config.augment is not None:
         rows["augmented, at most"] = expected_rows(len(splits.train), config.augment)
     return rows
+
+
+def _forms(config: RunConfig) -> list[str]:
+    """Where time does not decide, one is enough."""
+    timed = config.export.is_timed(ships=config.quantize.method == "none")
+    forms = config.export.forms()
+    return [form.name for form in (forms if timed else forms[:1])]
 
 
 def _expected_seconds(

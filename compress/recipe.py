@@ -24,6 +24,7 @@ from compress.tasks import BUILT, PLANNED
 from compress.training.options import TrainOptions
 from export.options import Options
 from export.quantize import Dynamic, Quantize
+from export.target import ExportOptions
 
 Share = Annotated[float, Field(gt=0, le=1)]
 
@@ -143,6 +144,7 @@ class RunConfig(Options):
     augment: Augment | None = None  # more texts, made of those of train and labelled by the teacher
     distill: list[Distill] = Field(default_factory=list)
     baseline: bool = False  # also train the same student without a teacher, and compare
+    export: ExportOptions = ExportOptions()
     quantize: Quantize = Dynamic()
     metric: Literal["accuracy", "macro_f1", "matthews"] = "accuracy"
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -169,6 +171,12 @@ class RunConfig(Options):
     def teachers(self) -> tuple[TeacherOptions, ...]:
         """The teachers; one in most recipes."""
         return tuple(self.teacher) if isinstance(self.teacher, list) else (self.teacher,)
+
+    @model_validator(mode="after")
+    def _quantised_for_its_target(self) -> Self:
+        if fault := self.export.clash(self.quantize.method):
+            raise ValueError(f"export: {fault}")
+        return self
 
     @model_validator(mode="after")
     def _student_and_stages(self) -> Self:

@@ -8,6 +8,7 @@ from typing import Literal
 from compress.models.predict import TorchPredictor
 from compress.models.teachers import Teachers
 from compress.models.trained import WEIGHTS, Trained
+from export.candidates import Candidate
 from export.model import OnnxModel
 from export.parity import ParityFinding
 from serve.bundle import TOKENIZER
@@ -67,6 +68,7 @@ class Files:
     float_model: OnnxModel
     quantized: OnnxModel | None
     parity: tuple[ParityFinding, ...]
+    tried: tuple[Candidate, ...] = ()  # the forms of ONNX file among which the float one was chosen
 
 
 def line_up_teachers(teachers: Teachers, files: Files | None) -> list[Contestant]:

@@ -175,6 +175,18 @@ class Parity(_Strict):
     lengths: list[int]  # tokens, the different padded lengths that were fed
 
 
+class ExportForm(_Strict):
+    """One form in which a model was written down as ONNX, to choose the file from."""
+
+    model: str  # teacher, plain student, student
+    name: str  # opset-23, portable, opset-17-fused
+    opset: int
+    proven: bool
+    chosen: bool
+    p50_ms: float | None  # one text, one thread, without the tokenizer; None where time was not asked
+    reason: str | None  # why it was not proven, or what was rolled back
+
+
 class Machine(_Strict):
     """What the figures were measured on."""
 
@@ -206,6 +218,7 @@ class Report(_Strict):
     size_ratio: float  # teacher's size over the shipped file's
     gates: list[Gate]
     parity: list[Parity]
+    exports: list[ExportForm] = Field(default_factory=list)  # every form that was tried
     notes: list[str]  # what was decided on the way and a reader should know
     labels: list[str]
     rows: dict[str, int]  # rows per split: train, validation, test

@@ -16,7 +16,7 @@ from compress.judge.latency import LatencyResult
 from compress.judge.machine import machine, versions
 from compress.judge.metrics import Metric
 from compress.judge.paired import mcnemar, paired_difference
-from compress.judge.report import Baseline, Invariance, ModelRow, Parity, Report, Shift
+from compress.judge.report import Baseline, ExportForm, Invariance, ModelRow, Parity, Report, Shift
 from compress.judge.speedup import latency_rows, speedup
 from export.parity import ParityFinding
 
@@ -33,6 +33,7 @@ class Measured:
     generalization: Sequence[Shift] = ()
     baseline: str | None = None  # the contestant that learnt without a teacher
     single_teachers: Sequence[str] = ()  # contestants, where the teacher is an average of several
+    exports: Sequence[ExportForm] = ()
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,7 @@ def make_report(
         size_ratio=measured.contestants[0].size_mb / shipped.size_mb,
         gates=gates,
         parity=[_parity(finding) for finding in measured.parity],
+        exports=list(measured.exports),
         notes=list(notes),
         labels=list(labels),
         rows={"train": len(splits.train), "validation": len(splits.validation), "test": len(splits.test)},

@@ -54,6 +54,10 @@ def test_every_row_of_the_table_is_measured(tiny_run: TinyRun) -> None:
     assert all({"batch_1", "batch_1_one_thread"} <= set(row.latency["cpu"]) for row in report.models)
     assert {parity.file for parity in report.parity} == {"model.onnx", "model_quantized.onnx"}
     assert len(report.parity) == 3
+    # A quantiser follows, or the file is there to compare with: one form each, and no time lost on others.
+    assert [(one.model, one.name, one.proven, one.chosen, one.p50_ms) for one in report.exports] == [
+        (name, "opset-23", True, True, None) for name in ("teacher", "student")
+    ]
 
 
 def test_the_report_beside_and_inside_the_bundle_say_the_same(tiny_run: TinyRun) -> None:
@@ -169,7 +173,11 @@ def test_another_quantizer_trains_nothing_again(tiny_run: TinyRun, tmp_path: Pat
     assert len(trained) == 6
     assert {name: before[name] for name in trained} == {name: after[name] for name in trained}
     assert report.shipped == "onnx-fp32"
+    timed = {one.name for one in report.exports if one.model == "student" and one.p50_ms}
+    assert timed == {"opset-23", "portable", "opset-17-fused"}
+    (chosen,) = [one for one in report.exports if one.model == "student" and one.chosen]
     bundle = read(folder / "bundle")
+    assert bundle.manifest.opset == chosen.opset
     assert bundle.manifest.model == "onnx/model.onnx"
     assert bundle.manifest.batching == "batch"
     assert not (folder / "bundle" / "onnx" / "model_quantized.onnx").exists()
