@@ -19,8 +19,8 @@ def flip_lines(fidelity: Fidelity) -> str:
     if len(fidelity.by_confidence) > 1:
         least, most = fidelity.by_confidence[0], fidelity.by_confidence[-1]
         lines.append(
-            f"{_flipped(least)} where the teacher is least sure (to {least.high:.2f}), "
-            f"{_flipped(most)} where it is surest (from {most.low:.2f})"
+            f"{_flipped(least)} where the teacher is least sure (to {least.high:.3f}), "
+            f"{_flipped(most)} where it is surest (from {most.low:.3f})"
         )
     if len(fidelity.by_length) > 1:
         short, long = fidelity.by_length[0], fidelity.by_length[-1]
@@ -48,8 +48,8 @@ def invariance_line(found: Invariance) -> str:
     if batches := [case for case in found.cases if not case.counted]:
         worst = max(batches, key=lambda case: case.flips)
         line += (
-            f"; asked text by text, since true batches would change up to {worst.flips} "
-            f"(by up to {max(case.largest_change for case in batches):.1g})"
+            f"; true batches, which it is not asked in, would flip {worst.flips} and change a probability by up to "
+            f"{max(case.largest_change for case in batches):.1g}"
         )
     return line
 

@@ -23,7 +23,10 @@ import export.parity
 import serve
 from compress.cli import main
 from compress.demo import live_teacher
+from compress.judge.latency import Plan
+from compress.progress import Silent
 from compress.stage import MANIFEST
+from compress.verify.pipeline import verify_bundle
 from serve.bundle import read
 from serve.errors import UserError
 
@@ -99,6 +102,24 @@ def test_the_report_says_where_answers_change(tiny_run: TinyRun) -> None:
     card = (tiny_run.bundle / "README.md").read_text()
     assert "| typos | 150 | 0." in card
     assert "| true batches: all in one call | " in card
+
+
+def test_verifying_its_bundle_finds_what_the_run_found(
+    tiny_run: TinyRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("compress.verify.pipeline.pilot", lambda *_, **__: Plan(5, 5))
+    found = verify_bundle(tiny_run.bundle, None, Silent())
+    report = tiny_run.report
+    assert found.fidelity is not None
+    assert found.score == found.reported_score == report.models[-1].score
+    assert found.score_ci == report.models[-1].score_ci
+    for name, value in report.fidelity.model_dump().items():
+        if name not in {"kl", "ece_teacher", "by_confidence", "reliability_teacher"}:  # of rounded answers
+            assert getattr(found.fidelity, name) == getattr(report.fidelity, name), (name, value)
+    assert found.fidelity.kl == pytest.approx(report.fidelity.kl, abs=1e-5)
+    assert found.invariance == report.invariance
+    assert found.gates == [gate for gate in report.gates if gate.name != "min_speedup"]
+    assert found.notes == [] or "busy" in found.notes[0]
 
 
 def test_a_copied_bundle_answers_in_plain_onnxruntime_as_compress_serve_does(
