@@ -103,6 +103,8 @@ def prepare(config: RunConfig) -> Prepared:
         notes.append(
             f"{cut:.2%} of the training texts are longer than {max_length} tokens and lose their end"
         )
+    if config.export.target == "cuda":
+        notes.append("the file for CUDA is proven and measured on the processor; nothing is timed on a GPU")
     prepared = Prepared(
         teachers[0].splits,
         teachers,

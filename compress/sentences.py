@@ -27,6 +27,5 @@ SENTENCES = (
     "😀 great!! 10/10 👍",
     "The committee, which had met in private for most of the afternoon, published a statement shortly before midnight "
     "in which it regretted the delay, thanked the staff for their patience, and announced that the vote would be "
-    "repeated in spring, when the new rules on voting by post, about which several members had complained, would be "
-    "in force.",
+    "repeated in spring, when the new rules on voting by post, about which members had complained, would be in force.",
 )
