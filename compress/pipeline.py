@@ -21,6 +21,7 @@ from compress.quickstart.resolve import resolve_builtin
 from compress.quiet import quiet_libraries
 from compress.recipe import RunConfig
 from compress.stage import Stages, write_text
+from compress.steps.ladder import kept_float
 from compress.steps.measure import clock_stage, record_stage
 from compress.steps.onnx import export_files
 from compress.steps.student import Classroom, make_student, plain_budget
@@ -86,8 +87,8 @@ def _run_prepared(
     # An average of several teachers is no model that could be exported.
     compared = len(taught.stages) == 1 and student is not None
     teacher_files = export("teacher", teacher, KeepFloat(method="none")) if compared else None
-    plain_files = export("plain", plain, config.quantize) if plain else None
-    shipped = export("student" if student else "teacher", student or teacher, config.quantize)
+    plain_files = export("plain", plain, config.quantiser) if plain else None
+    shipped = export("student" if student else "teacher", student or teacher, config.quantiser)
     contestants = [
         *line_up_teachers(taught.teachers, teacher_files),
         *(line_up_student("plain student", plain_files)[-1:] if plain_files else []),
@@ -98,7 +99,7 @@ def _run_prepared(
     recorded = record_stage(workshop, contestants, splits.test, labels)
     timings = clock_stage(workshop, config.benchmark, contestants, splits.test, labels)
     probabilities = read_answers(recorded.folder)
-    notes = [*prepared.notes, *(transfer.notes if transfer else [])]
+    notes = [*prepared.notes, *(transfer.notes if transfer else []), *kept_float(shipped.ladder)]
     report = make_report(
         Asked(
             task=config.task,
@@ -118,6 +119,7 @@ def _run_prepared(
             [finding for files in (teacher_files, plain_files, shipped) if files for finding in files.parity],
             baseline=next((one.key for one in contestants if one.name == "plain student"), None),
             single_teachers=[one.key for one in contestants if one.name.startswith("teacher ")],
+            ladder=shipped.ladder,
         ),
         notes,
         workshop.seconds,

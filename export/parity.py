@@ -24,6 +24,7 @@ FLOAT_TOLERANCE = 1e-4
 # int8: root mean square of the difference over that of the centred logits; 0.05 is usual, 1 is noise.
 # Whether the rest is good enough the verdict says, on the task's own metric.
 INT8_TOLERANCE = 0.35
+FLOAT16_TOLERANCE = 0.05  # the same measure; rounding alone gives some 0.001
 
 Forward = Callable[[Mapping[str, Integers]], NDArray[np.float32]]
 
@@ -71,7 +72,7 @@ def prove_parity(
         measure = "relative_rms_difference"
         centred = torch_logits - torch_logits.mean(axis=0)
         difference = _rms(torch_logits - onnx_logits) / max(_rms(centred), 1e-6)
-        tolerance = INT8_TOLERANCE
+        tolerance = FLOAT16_TOLERANCE if model.precision == "fp16" else INT8_TOLERANCE
     finding = ParityFinding(
         model.path.name, measure, difference, tolerance, len(torch_logits), BATCH_SIZES, tuple(sorted(widths))
     )

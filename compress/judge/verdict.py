@@ -16,7 +16,7 @@ from compress.judge.latency import LatencyResult
 from compress.judge.machine import machine, versions
 from compress.judge.metrics import Metric
 from compress.judge.paired import mcnemar, paired_difference
-from compress.judge.report import Baseline, ModelRow, Parity, Report
+from compress.judge.report import Baseline, LadderRow, ModelRow, Parity, Report
 from compress.judge.speedup import latency_rows, speedup
 from export.parity import ParityFinding
 
@@ -31,6 +31,7 @@ class Measured:
     parity: Sequence[ParityFinding]
     baseline: str | None = None  # the contestant that learnt without a teacher
     single_teachers: Sequence[str] = ()  # contestants, where the teacher is an average of several
+    ladder: Sequence[LadderRow] = ()  # quantisers that were tried for what ships
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ def make_report(
             for name in measured.single_teachers
         },
         baseline=_baseline(measured, shipped, gold, asked, len(labels)),
+        ladder=list(measured.ladder),
         speedup=fast,
         size_ratio=measured.contestants[0].size_mb / shipped.size_mb,
         gates=gates,

@@ -26,9 +26,7 @@ def export_files(
     stage, trained = made
     float_model, parity, exported = _export_stage(workshop, f"{name}-onnx", stage, trained, proof_rows)
     small = quantize_stage(workshop, quantize, exported, float_model, trained, proof_rows, f"{name}-int8")
-    if small is None:
-        return Files(trained, float_model, None, (parity,))
-    return Files(trained, float_model, small[0], (parity, small[1]))
+    return Files(trained, float_model, small.model, (parity, *small.parity), small.ladder)
 
 
 def _export_stage(
