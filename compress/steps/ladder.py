@@ -34,6 +34,7 @@ from serve.runtime import OnnxRuntime
 from serve.threads import available_threads
 
 FILE = "ladder.json"
+QUANTIZED_FILE = "model_quantized.onnx"
 FLOAT = "float"
 _ROWS = 2_000  # rows that score
 _TIMED_TEXTS = 200
@@ -111,11 +112,12 @@ def choose(rungs: Sequence[Rung], clock: LatencyResult, options: Auto) -> Rung:
 
 
 def kept_float(rows: Sequence[LadderRow]) -> list[str]:
-    """A sentence for people where the float file ships after all."""
+    """A sentence for people where the float file ships after all: what came nearest, and why it was left."""
     base, others = rows[:1], rows[1:]
-    if not base or not base[0].chosen:
+    if not base or not base[0].chosen or not others:
         return []
-    return ["kept float: " + "; ".join(f"{row.name} {row.why}" for row in others)]
+    nearest = max(others, key=lambda row: (row.speedup or 0.0, -row.loss))
+    return [f"kept float: {nearest.name} {nearest.why}"]
 
 
 def write_ladder(folder: Path, rows: Sequence[LadderRow]) -> None:
@@ -222,7 +224,7 @@ class _Judge:
     def rung(self, quantiser: Quantiser, known: Circumstances, folder: Path) -> Rung:
         """Make the file in this folder and score it."""
         folder.mkdir(parents=True, exist_ok=True)
-        model = quantiser.quantize(self.float_model, folder / "model.onnx", known)
+        model = quantiser.quantize(self.float_model, folder / QUANTIZED_FILE, known)
         found = self.score(self.answers(model))
         return Rung(quantiser.title, model, found, self.float_score - found, tuple(sorted(known.keep_float)))
 
@@ -244,12 +246,12 @@ def _row(rung: Rung, clock: LatencyResult, options: Auto, *, chosen: bool) -> La
         size_mb=rung.model.size_mb,
         kept_float=list(rung.kept_float),
         status="refused" if rung.refused else "passed" if passed else "missed",
-        why=_why(rung, clock, options),
+        why=_why(rung, clock, options, chosen=chosen),
         chosen=chosen,
     )
 
 
-def _why(rung: Rung, clock: LatencyResult, options: Auto) -> str:
+def _why(rung: Rung, clock: LatencyResult, options: Auto, *, chosen: bool) -> str:
     """As in "was 0.8 times as fast" or "lost 2.1 points"."""
     if rung.refused:
         return "does not answer as its model does"
@@ -258,7 +260,7 @@ def _why(rung: Rung, clock: LatencyResult, options: Auto) -> str:
     if _too_large(rung, options):
         return f"is larger than {options.max_size_mb:g} MB"
     if rung.name == FLOAT:
-        return "what the others are held against"
+        return "nothing good enough is faster" if chosen else "what the others are held against"
     speedup = clock.speedups[rung.key]
     doubt = "" if speedup.ci[0] > 1 or speedup.value <= 1 else ", which may be chance"
     doubt += ", beside busy neighbours" if clock.noisy else ""

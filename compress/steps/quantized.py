@@ -11,7 +11,7 @@ from compress.judge.machine import machine
 from compress.judge.report import LadderRow
 from compress.models.trained import Trained
 from compress.stage import Stage
-from compress.steps.ladder import Ladder, Rung, climb, read_ladder, write_ladder
+from compress.steps.ladder import QUANTIZED_FILE, Ladder, Rung, climb, read_ladder, write_ladder
 from compress.steps.proof import PARITY, prove, read_finding, tools
 from compress.workshop import Workshop
 from export.model import OnnxModel
@@ -20,8 +20,6 @@ from export.quantize import Auto, KeepFloat, Quantiser, Static
 from export.quantize.circumstances import Circumstances, Feed, saturates
 from serve.encoding import pad, pad_id, tokenize
 from serve.session import open_session
-
-QUANTIZED_FILE = "model_quantized.onnx"
 
 
 @dataclass(frozen=True)
