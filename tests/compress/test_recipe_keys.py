@@ -8,6 +8,7 @@ import pytest
 from compress.errors import RecipeError, UserError
 from compress.recipe import RunConfig
 from compress.recipe_file import check_recipe, read_recipe
+from export.quantize import Dynamic
 
 RECIPE: dict[str, Any] = {
     "data": {"path": "x"},
@@ -186,3 +187,13 @@ def test_a_recipe_does_not_end_with_layers_whose_head_nobody_taught(method: str)
     assert f"distill: ends with {method}" in fault
     assert "{method: logits}" in fault
     config(distill=[{"method": method}, {"method": "logits"}])
+
+
+def test_the_ladder_knows_the_gate_on_size() -> None:
+    def limit(**quantize: Any) -> object:
+        asked = config(gates={"max_size_mb": 18}, quantize={"method": "auto", **quantize})
+        return getattr(asked.quantiser, "max_size_mb", None)
+
+    assert limit() == 18
+    assert limit(max_size_mb=9) == 9
+    assert config(gates={"max_size_mb": 18}).quantiser == Dynamic()
