@@ -53,6 +53,8 @@ def test_every_row_of_the_table_is_measured(tiny_run: TinyRun) -> None:
     assert student_int8.parameters < teacher.parameters
     assert all({"batch_1", "batch_1_one_thread"} <= set(row.latency["cpu"]) for row in report.models)
     assert {parity.file for parity in report.parity} == {"model.onnx", "model_quantized.onnx"}
+    assert report.ladder == []  # the recipe names its quantiser
+    assert read(tiny_run.bundle).manifest.batching == "one_by_one"
     assert len(report.parity) == 3
 
 
