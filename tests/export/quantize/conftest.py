@@ -1,9 +1,7 @@
 """One exported model for every test of a quantiser."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
 from small_models import TEXTS, small_model
 
@@ -12,7 +10,7 @@ from export.model import OnnxModel
 from export.onnx_export import to_onnx
 from export.quantize.circumstances import Feed
 from serve.encoding import pad, read_tokenizer, tokenize
-from serve.session import Session, open_session
+from serve.session import open_session
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +25,3 @@ def feeds(exported: OnnxModel, tokenizer_folder: Path) -> list[Feed]:
     tokenizer = read_tokenizer(tokenizer_folder / "tokenizer.json")
     inputs = open_session(exported.path, 3).inputs
     return [pad([encoding], inputs, 0).arrays for encoding in tokenize(tokenizer, TEXTS)]
-
-
-def answers(session: Session, feeds: Sequence[Feed]) -> np.ndarray:
-    return np.concatenate([session.run(dict(feed)) for feed in feeds])

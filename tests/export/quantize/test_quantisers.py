@@ -9,7 +9,7 @@ from onnx import TensorProto, numpy_helper
 from small_models import TEXTS, small_model, torch_forward
 
 from export.model import OnnxModel
-from export.parity import FLOAT16_TOLERANCE, prove_parity
+from export.parity import prove_parity
 from export.quantize import Auto, Dynamic, Float16, Quantiser, Static, WeightsOnly
 from export.quantize.circumstances import Circumstances, Feed, saturates
 from export.quantize.sensitivity import output_errors
@@ -162,23 +162,6 @@ def test_the_embedding_table_is_small_in_every_form(
         assert kinds
 
 
-def test_the_most_sensitive_node_is_found(exported: OnnxModel, feeds: list[Feed]) -> None:
-    """A planted outlier in one input channel takes the other channels' digits; the node that reads it suffers most."""
-    graph = onnx.load(str(exported.path))
-    node = [one for one in weighted_nodes(graph.graph) if one.kind == "MatMul"][4]
-    (weight,) = [tensor for tensor in graph.graph.initializer if tensor.name == node.weight]
-    values = numpy_helper.to_array(weight).copy()
-    values[0] *= 1000
-    before = output_errors(graph, feeds[:4])
-    spoilt = np.zeros_like(values)
-    spoilt[:, :] = values
-    weight.CopyFrom(numpy_helper.from_array(spoilt, weight.name))
-    after = output_errors(graph, feeds[:4])
-    assert set(before) == {one.name for one in weighted_nodes(graph.graph)}
-    assert list(after.values()) == sorted(after.values(), reverse=True)
-    assert after[node.name] != before[node.name]
-
-
 def test_a_node_error_is_that_of_rounding_by_hand(exported: OnnxModel, feeds: list[Feed]) -> None:
     """An embedding table: the error of 255 steps over its span, in plain numpy."""
     graph = onnx.load(str(exported.path))
@@ -186,8 +169,7 @@ def test_a_node_error_is_that_of_rounding_by_hand(exported: OnnxModel, feeds: li
     (table,) = [numpy_helper.to_array(one) for one in graph.graph.initializer if one.name == node.weight]
     step = (table.max() - table.min()) / 255
     expected = step / np.sqrt(12) / np.sqrt(np.mean(table**2))  # of a uniform rounding error
-    assert output_errors(graph, feeds[:1])[node.name] == pytest.approx(expected, rel=0.05)
-
-
-def test_float16_that_is_far_off_is_caught() -> None:
-    assert FLOAT16_TOLERANCE < 0.1
+    found = output_errors(graph, feeds[:1])
+    assert found[node.name] == pytest.approx(expected, rel=0.05)
+    assert set(found) == {one.name for one in weighted_nodes(graph.graph)}
+    assert list(found.values()) == sorted(found.values(), reverse=True)  # worst first
