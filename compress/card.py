@@ -35,7 +35,7 @@ one text at a time, tokenizer included, {report.created}.
 {_robustness(report)}Gates:
 
 {gates}
-
+{_ladder(report)}
 What a reader should know:
 
 {notes or "- nothing more"}
@@ -91,6 +91,24 @@ def _invariance(found: Invariance) -> str:
         f"It answers {how}. Against each of {found.rows} test texts answered alone:\n\n"
         f"| asked | largest change of a probability | labels that change |\n|---|---|---|\n{lines}"
     )
+
+
+def _ladder(report: Report) -> str:
+    """How the file was chosen; nothing where the recipe named it."""
+    if not report.ladder:
+        return ""
+    lines = "\n".join(
+        f"| {row.name} | {row.score:.4f} | {'-' if row.p50_ms is None else format(row.p50_ms, '.2f')} "
+        f"| {row.size_mb:.1f} | {', '.join(row.kept_float) or '-'} | {'**ships**: ' if row.chosen else ''}{row.why} |"
+        for row in report.ladder
+    )
+    return f"""
+How the file was chosen, on rows that are not the test rows:
+
+| quantiser | {report.metric or "agreement with the float file"} | p50 ms | MB | nodes left in float | |
+|---|---|---|---|---|---|
+{lines}
+"""
 
 
 def _line(row: ModelRow) -> str:

@@ -24,6 +24,7 @@ from compress.recipe import RunConfig
 from compress.stage import Stages, write_text
 from compress.steps.generalization import generalization_stage
 from compress.steps.invariance import invariance_stage
+from compress.steps.ladder import kept_float
 from compress.steps.measure import clock_stage, record_stage
 from compress.steps.onnx import export_files
 from compress.steps.student import Classroom, make_student, plain_budget
@@ -89,8 +90,8 @@ def _run_prepared(
     # An average of several teachers is no model that could be exported.
     compared = len(taught.stages) == 1 and student is not None
     teacher_files = export("teacher", teacher, KeepFloat(method="none"), ships=False) if compared else None
-    plain_files = export("plain", plain, config.quantize) if plain else None
-    shipped = export("student" if student else "teacher", student or teacher, config.quantize)
+    plain_files = export("plain", plain, config.quantiser) if plain else None
+    shipped = export("student" if student else "teacher", student or teacher, config.quantiser)
     made = {
         "teacher": teacher_files,
         "plain student": plain_files,
@@ -111,7 +112,7 @@ def _run_prepared(
         workshop, contestants, splits, prepared.generalization, probabilities, labels
     )
     timings = clock_stage(workshop, config.benchmark, contestants, splits.test, labels)
-    notes = [*prepared.notes, *(transfer.notes if transfer else [])]
+    notes = [*prepared.notes, *(transfer.notes if transfer else []), *kept_float(shipped.ladder)]
     report = make_report(
         Asked(
             task=config.task,
@@ -134,6 +135,7 @@ def _run_prepared(
             baseline=next((one.key for one in contestants if one.name == "plain student"), None),
             exports=_tried(files),
             single_teachers=[one.key for one in contestants if one.name.startswith("teacher ")],
+            ladder=shipped.ladder,
         ),
         notes,
         workshop.seconds,

@@ -25,9 +25,12 @@ from compress.steps.student import plain_budget
 from compress.steps.transfer import new_texts
 from compress.training.loop import training_steps
 from compress.training.pace import spoken, step_seconds
+from export.quantize import Auto, Dynamic, KeepFloat
 
 # Export, proof, answers on the test rows: seconds that hardly depend on the model.
 FIXED_SECONDS = 30.0
+# Making and scoring the candidates of `quantize: {method: auto}`, besides timing them.
+LADDER_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,11 @@ def make_plan(config: RunConfig, progress: Progress) -> Plan:
         "teacher": sum(map(_parameters, teachers)) * 4 / 1e6,
         "ONNX float": _parameters(shipped) * 4 / 1e6,
     }
-    if config.quantize.method == "dynamic":
-        sizes["ONNX int8"] = _parameters(shipped) * 1.02 / 1e6
+    quantize = config.quantize
+    if isinstance(quantize, Auto):
+        sizes["ONNX int8, where it is chosen"] = _parameters(shipped) * Dynamic.bytes_per_parameter / 1e6
+    elif not isinstance(quantize, KeepFloat):
+        sizes[f"ONNX {quantize.precision}"] = _parameters(shipped) * quantize.bytes_per_parameter / 1e6
     return Plan(
         rows=_rows(config, prepared),
         labels=list(prepared.labels),
@@ -195,6 +201,8 @@ def _expected_seconds(
             rows = own if method.method == "plain" else learnt_from
             seconds[f"student, {number} {method.method}"] = one_step * training_steps(method, rows)
     seconds["export, proof, answers"] = FIXED_SECONDS
+    if isinstance(config.quantize, Auto):
+        seconds["ladder of quantisers"] = LADDER_SECONDS + config.quantize.seconds
     seconds["latency"] = 2 * config.benchmark.seconds
     return {stage: round(value, 2) for stage, value in seconds.items()}
 

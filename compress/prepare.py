@@ -25,6 +25,7 @@ from compress.models.tokenizer import position_limit
 from compress.recipe import RunConfig, TeacherOptions
 from compress.students import Pretrained
 from compress.training.device import Compute, choose_compute
+from export.quantize import Auto, Float16, KeepFloat, Quantiser
 
 T = TypeVar("T")
 _TEXTS_TO_CUT = 256
@@ -72,6 +73,8 @@ def prepare(config: RunConfig) -> Prepared:
             return None
 
     compute = attempt(lambda: choose_compute(config.device, config.precision))
+    if compute is not None:
+        attempt(partial(_require_device, config.quantize, compute))
     opened = [attempt(partial(open_model, options)) for options in config.teachers]
     if config.student is not None and opened[0] is not None:
         attempt(partial(config.student.config, opened[0].config))
@@ -193,6 +196,16 @@ def _fit_teacher(
 ) -> PreparedTeacher:
     alignment = align_teacher(opened, options, splits, named_by_recipe=config.data.labels is not None)
     return PreparedTeacher(options, opened, alignment, alignment.apply(splits))
+
+
+def _require_device(quantize: Quantiser | Auto | KeepFloat, compute: Compute) -> None:
+    """Raise `UserError` for a file that the run's device would only be slowed down by."""
+    if isinstance(quantize, Float16) and compute.device != "cuda":
+        raise UserError(
+            f"quantize.method is fp16, and the device of this run is {compute.device}",
+            "a CUDA device: a processor computes float16 in float32 and is no faster for it",
+            "set quantize.method: auto, or device: cuda on a machine with a GPU",
+        )
 
 
 def _unlabeled(config: RunConfig) -> list[str]:

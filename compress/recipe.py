@@ -23,7 +23,7 @@ from compress.students import Student
 from compress.tasks import BUILT, PLANNED
 from compress.training.options import TrainOptions
 from export.options import Options
-from export.quantize import Dynamic, Quantize
+from export.quantize import Auto, Dynamic, KeepFloat, Quantiser, Quantize
 from export.target import ExportOptions
 
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -171,6 +171,13 @@ class RunConfig(Options):
     def teachers(self) -> tuple[TeacherOptions, ...]:
         """The teachers; one in most recipes."""
         return tuple(self.teacher) if isinstance(self.teacher, list) else (self.teacher,)
+
+    @property
+    def quantiser(self) -> Quantiser | Auto | KeepFloat:
+        """What `quantize:` asks for; the automatic choice knows the gate on size."""
+        if isinstance(self.quantize, Auto) and self.quantize.max_size_mb is None:
+            return self.quantize.model_copy(update={"max_size_mb": self.gates.max_size_mb})
+        return self.quantize
 
     @model_validator(mode="after")
     def _quantised_for_its_target(self) -> Self:

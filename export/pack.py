@@ -59,7 +59,7 @@ def pack(
             output=session.output,
             model=_place(shipped),
             precision=shipped.precision,
-            batching="batch" if shipped.precision == "fp32" else "one_by_one",
+            batching=shipped.batching,
             opset=shipped.opset,
             ir_version=onnx.load(str(shipped.path), load_external_data=False).ir_version,
             verdict=verdict,

@@ -34,6 +34,7 @@ FLOAT_TOLERANCE = 1e-4
 # int8: root mean square of the difference over that of the centred logits; 0.05 is usual, 1 is noise.
 # Whether the rest is good enough the verdict says, on the task's own metric.
 INT8_TOLERANCE = 0.35
+FLOAT16_TOLERANCE = 0.05  # the same measure; rounding alone gives some 0.001
 
 Arrays = Mapping[str, Integers]  # by the model's own names, each (batch, tokens)
 Forward = Callable[[Arrays], NDArray[np.float32]]
@@ -93,7 +94,7 @@ class Reference:
             measure = "relative_rms_difference"
             centred = expected - expected.mean(axis=0)
             difference = _rms(expected - found) / max(_rms(centred), 1e-6)
-            tolerance = INT8_TOLERANCE
+            tolerance = FLOAT16_TOLERANCE if model.precision == "fp16" else INT8_TOLERANCE
         widths = {arrays["input_ids"].shape[1] for arrays in self.batches}
         finding = ParityFinding(
             name, measure, difference, tolerance, len(expected), BATCH_SIZES, tuple(sorted(widths))

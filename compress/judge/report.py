@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from serve.bundle import Precision
+
 Status = Literal["pass", "fail", "inconclusive"]
 Interval = tuple[float, float]  # 95 %, low then high
 
@@ -26,7 +28,7 @@ class ModelRow(_Strict):
 
     name: str  # teacher, teacher 2, plain student, student
     runtime: Literal["torch", "onnxruntime"]
-    precision: Literal["fp32", "int8"]
+    precision: Precision
     score: float
     score_ci: Interval
     parameters: int
@@ -98,6 +100,22 @@ class Baseline(_Strict):
     only_distilled: int  # rows that the distilled student alone answers rightly
     only_plain: int
     p_value: float  # McNemar's exact test
+
+
+class LadderRow(_Strict):
+    """One way to quantise that was tried, on rows that are not reported."""
+
+    name: str  # float, dynamic int8, static int8, minmax, ...
+    precision: Precision
+    score: float  # on the selection rows; without labels, the share answered as the float file does
+    loss: float  # the float file's score less this one
+    p50_ms: float | None  # None where it was not good enough to be timed
+    speedup: float | None  # p50 of the float file over this one's; the lower of one thread and all
+    size_mb: float
+    kept_float: list[str]  # nodes that were left in float, because int8 hurts them most
+    status: Literal["passed", "missed", "refused"]
+    why: str  # one sentence for people
+    chosen: bool
 
 
 class Speedup(_Strict):
@@ -206,7 +224,7 @@ class Report(_Strict):
     verdict: Status
     task: str
     metric: str | None  # None where the rows have no labels: judged by agreement alone
-    shipped: str  # "onnx-int8" | "onnx-fp32"
+    shipped: str  # "onnx-int8", "onnx-fp32", ...
     models: list[ModelRow]
     fidelity: Fidelity
     # Where the teacher is an average of several: what ships against each of them.
@@ -214,6 +232,7 @@ class Report(_Strict):
     baseline: Baseline | None = None  # None where the recipe asked for none
     invariance: Invariance | None = None
     generalization: list[Shift] = Field(default_factory=list)
+    ladder: list[LadderRow] = Field(default_factory=list)  # with `quantize: {method: auto}`
     speedup: Speedup | None
     size_ratio: float  # teacher's size over the shipped file's
     gates: list[Gate]

@@ -34,6 +34,8 @@ def render(report: Report) -> RenderableType:
     if report.speedup is not None:
         facts.append((Text("Speed:"), _speed_lines(report.speedup)))
     parts: list[RenderableType] = [_models(report), Text(), beside(facts), Text()]
+    if report.ladder:
+        parts += [_ladder(report), Text()]
     if report.generalization:
         parts += [shift_table(report), Text()]
     if report.gates:
@@ -71,6 +73,26 @@ def _cells(row: ModelRow, reference: Latency | None) -> list[str]:
         times(reference.p50_ms / latency.p50_ms) if latency and reference and latency.p50_ms else _NONE,
         _count(row.parameters),
     ]
+
+
+def _ladder(report: Report) -> Table:
+    """What was tried before the file was chosen."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column("quantiser", overflow="fold")
+    for header in (f"{metric_name(report)}\nto select", "MB", "p50\nms", "nodes\nin float"):
+        table.add_column(header, justify="right", no_wrap=True)
+    table.add_column("", overflow="fold")
+    for row in report.ladder:
+        cells = (
+            row.name,
+            f"{row.score:.3f}",
+            f"{row.size_mb:.1f}",
+            f"{row.p50_ms:.2f}" if row.p50_ms is not None else _NONE,
+            str(len(row.kept_float)) if row.kept_float else _NONE,
+            f"ships: {row.why}" if row.chosen else row.why,
+        )
+        table.add_row(*(Text(cell) for cell in cells))
+    return table
 
 
 def _batch_1(row: ModelRow) -> Latency | None:

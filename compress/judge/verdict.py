@@ -16,7 +16,16 @@ from compress.judge.latency import LatencyResult
 from compress.judge.machine import machine, versions
 from compress.judge.metrics import Metric
 from compress.judge.paired import mcnemar, paired_difference
-from compress.judge.report import Baseline, ExportForm, Invariance, ModelRow, Parity, Report, Shift
+from compress.judge.report import (
+    Baseline,
+    ExportForm,
+    Invariance,
+    LadderRow,
+    ModelRow,
+    Parity,
+    Report,
+    Shift,
+)
 from compress.judge.speedup import latency_rows, speedup
 from export.parity import ParityFinding
 
@@ -34,6 +43,7 @@ class Measured:
     baseline: str | None = None  # the contestant that learnt without a teacher
     single_teachers: Sequence[str] = ()  # contestants, where the teacher is an average of several
     exports: Sequence[ExportForm] = ()
+    ladder: Sequence[LadderRow] = ()  # quantisers that were tried for what ships
 
 
 @dataclass(frozen=True)
@@ -96,6 +106,7 @@ def make_report(
         baseline=_baseline(measured, shipped, gold, asked, len(labels)),
         invariance=measured.invariance,
         generalization=list(measured.generalization),
+        ladder=list(measured.ladder),
         speedup=fast,
         size_ratio=measured.contestants[0].size_mb / shipped.size_mb,
         gates=gates,

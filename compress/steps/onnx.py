@@ -44,9 +44,7 @@ def export_files(
     float_model = OnnxModel(exported.folder / FLOAT_FILE, "fp32", chosen.opset)
     parity = read_finding(exported.folder)
     small = quantize_stage(workshop, quantize, exported, float_model, trained, proof_rows, f"{name}-int8")
-    if small is None:
-        return Files(trained, float_model, None, (parity,), tried)
-    return Files(trained, float_model, small[0], (parity, small[1]), tried)
+    return Files(trained, float_model, small.model, (parity, *small.parity), tried, small.ladder)
 
 
 def _export_stage(

@@ -8,6 +8,7 @@ import pytest
 from compress.errors import RecipeError, UserError
 from compress.recipe import RunConfig
 from compress.recipe_file import check_recipe, read_recipe
+from export.quantize import Dynamic
 
 RECIPE: dict[str, Any] = {
     "data": {"path": "x"},
@@ -194,3 +195,13 @@ def test_a_file_for_cuda_is_not_quantised_to_operators_of_the_processor() -> Non
     (fault,) = faults(export={"target": "cuda"})  # dynamic int8 is what is left out
     assert "int8 operators run on the processor" in fault
     assert config(export={"target": "cuda"}, quantize={"method": "none"}).export.target == "cuda"
+
+
+def test_the_ladder_knows_the_gate_on_size() -> None:
+    def limit(**quantize: Any) -> object:
+        asked = config(gates={"max_size_mb": 18}, quantize={"method": "auto", **quantize})
+        return getattr(asked.quantiser, "max_size_mb", None)
+
+    assert limit() == 18
+    assert limit(max_size_mb=9) == 9
+    assert config(gates={"max_size_mb": 18}).quantiser == Dynamic()

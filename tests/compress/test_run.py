@@ -56,6 +56,8 @@ def test_every_row_of_the_table_is_measured(tiny_run: TinyRun) -> None:
     assert student_int8.parameters < teacher.parameters
     assert all({"batch_1", "batch_1_one_thread"} <= set(row.latency["cpu"]) for row in report.models)
     assert {parity.file for parity in report.parity} == {"model.onnx", "model_quantized.onnx"}
+    assert report.ladder == []  # the recipe names its quantiser
+    assert read(tiny_run.bundle).manifest.batching == "one_by_one"
     assert len(report.parity) == 3
     # A quantiser follows, or the file is there to compare with: one form each, and no time lost on others.
     assert [(one.model, one.name, one.proven, one.chosen, one.p50_ms) for one in report.exports] == [

@@ -4,8 +4,9 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from compress.card import model_card
 from compress.judge.gates import Thresholds, judge, verdict
-from compress.judge.report import Fidelity, Report
+from compress.judge.report import Fidelity, LadderRow, Report
 from compress.judge.table import render, sentence
 
 Make = Callable[..., Report]
@@ -170,3 +171,36 @@ def test_square_brackets_of_others_are_not_markup(make_report: Make) -> None:
 @pytest.mark.parametrize("width", [1, 20, 40, 200])
 def test_any_width_prints(make_report: Make, width: int) -> None:
     printed(make_report(notes=["a note"]), width)
+
+
+def tried(name: str, why: str, **changes: object) -> LadderRow:
+    fields: dict[str, object] = {
+        "name": name,
+        "precision": "int8",
+        "score": 0.9,
+        "loss": 0.001,
+        "p50_ms": 0.38,
+        "speedup": 2.9,
+        "size_mb": 8.9,
+        "kept_float": [],
+        "status": "passed",
+        "why": why,
+        "chosen": False,
+    }
+    return LadderRow(**(fields | changes))  # type: ignore[arg-type]  # as they are declared
+
+
+def test_what_was_tried_is_shown_with_what_ships(make_report: Make) -> None:
+    ladder = [
+        tried("dynamic int8", "was 2.9 times as fast", chosen=True),
+        tried("int4 weights", "lost 2.1 points", p50_ms=None, kept_float=["node_a", "node_b"]),
+    ]
+    report = make_report(ladder=ladder)
+    lines = [spaced(line) for line in printed(report).splitlines()]
+    assert "dynamic int8 0.900 8.9 0.38 - ships: was 2.9 times as fast" in lines
+    assert "int4 weights 0.900 8.9 - 2 lost 2.1 points" in lines
+    assert all(len(line) <= 80 for line in printed(report).splitlines())
+    card = model_card("x", report)
+    assert "| dynamic int8 | 0.9000 | 0.38 | 8.9 | - | **ships**: was 2.9 times as fast |" in card
+    assert "| int4 weights | 0.9000 | - | 8.9 | node_a, node_b | lost 2.1 points |" in card
+    assert "How the file was chosen" not in model_card("x", make_report())
