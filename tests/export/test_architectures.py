@@ -55,7 +55,8 @@ def check_file(exported: OnnxModel, form: Form, model: PreTrainedModel, attentio
 def test_the_export_answers_as_pytorch_does(
     architecture: str, tokenizer_folder: Path, tmp_path: Path
 ) -> None:
-    model = small_model(architecture)
+    # On real texts some answer more alike than on the random tokens that the deviation is measured on.
+    model = small_model(architecture, deviation=1.0)
     reference = asked(model, tokenizer_folder)
     assert np.concatenate(reference.logits).std() > 0.3  # flat logits would pass any tolerance
     exported = to_onnx(model, input_names(model), tmp_path / "model.onnx")

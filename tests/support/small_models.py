@@ -74,8 +74,8 @@ TEXTS = [
 ]
 
 
-def small_model(architecture: str) -> PreTrainedModel:
-    """A small random classifier; its weights are scaled until its logits have a deviation of at least 0.5.
+def small_model(architecture: str, *, deviation: float = 0.5) -> PreTrainedModel:
+    """A small random classifier; its weights are scaled until its logits have a deviation of at least so much.
 
     As initialised they have 0.002 to 0.014, and any tolerance would pass.
     """
@@ -86,7 +86,7 @@ def small_model(architecture: str) -> PreTrainedModel:
     ids = torch.randint(5, 300, (16, 12))
     for _ in range(20):
         with torch.inference_mode():
-            if float(model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits.std()) >= 0.5:
+            if float(model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits.std()) >= deviation:
                 return model
         with torch.no_grad():
             for name, parameter in model.named_parameters():
