@@ -1,7 +1,10 @@
 """The bundle's README.md: a model card made from the measurements."""
 
-from compress.judge.report import ModelRow, Report
+from compress.judge.report import Flip, Invariance, ModelRow, Report, Shift
+from compress.judge.robustness import shift_cells
 from compress.judge.wording import sentence
+
+_FLIPS = 10  # pairs of labels that are listed
 
 
 def model_card(name: str, report: Report) -> str:
@@ -29,10 +32,10 @@ tags:
 Measured on {report.machine.processor} ({report.machine.cores} cores), {report.fidelity.rows:,} test rows,
 one text at a time, tokenizer included, {report.created}.
 
-Gates:
+{_robustness(report)}Gates:
 
 {gates}
-
+{_ladder(report)}
 What a reader should know:
 
 {notes or "- nothing more"}
@@ -47,6 +50,64 @@ print(model.predict(["some text"]))
 ```
 
 `compress serve FOLDER` answers over HTTP; `compress demo FOLDER` shows the model beside its teacher.
+"""
+
+
+def _robustness(report: Report) -> str:
+    """What a reader should expect to change, where it was measured; ends in a blank line."""
+    parts = []
+    if report.fidelity.flips:
+        parts.append(_flips(report.fidelity.flips, report.fidelity.rows))
+    if report.generalization:
+        parts.append(_shifts(report.generalization))
+    if report.invariance is not None:
+        parts.append(_invariance(report.invariance))
+    return "".join(f"{part}\n\n" for part in parts)
+
+
+def _flips(flips: list[Flip], rows: int) -> str:
+    lines = "\n".join(f"| {flip.teacher} | {flip.shipped} | {flip.rows:,} |" for flip in flips[:_FLIPS])
+    others = sum(flip.rows for flip in flips[_FLIPS:])
+    rest = f"\n| other | other | {others:,} |" if others else ""
+    return (
+        f"Test rows ({rows:,} in all) on which it gives another label than its teacher:\n\n"
+        f"| teacher says | this model says | rows |\n|---|---|---|\n{lines}{rest}"
+    )
+
+
+def _shifts(shifts: list[Shift]) -> str:
+    lines = "\n".join(f"| {' | '.join(shift_cells(shift))} |" for shift in shifts)
+    return (
+        "On test texts that were changed, and on texts from elsewhere (score, then how far it is below the one on the "
+        "test rows, with its 95 % interval):\n\n"
+        f"| changed | rows | teacher, drop | this model, drop | agreement |\n|---|---|---|---|---|\n{lines}"
+    )
+
+
+def _invariance(found: Invariance) -> str:
+    lines = "\n".join(f"| {case.name} | {case.largest_change:.1g} | {case.flips} |" for case in found.cases)
+    how = "in batches" if found.batching == "batch" else "text by text, also where many are asked at once"
+    return (
+        f"It answers {how}. Against each of {found.rows} test texts answered alone:\n\n"
+        f"| asked | largest change of a probability | labels that change |\n|---|---|---|\n{lines}"
+    )
+
+
+def _ladder(report: Report) -> str:
+    """How the file was chosen; nothing where the recipe named it."""
+    if not report.ladder:
+        return ""
+    lines = "\n".join(
+        f"| {row.name} | {row.score:.4f} | {'-' if row.p50_ms is None else format(row.p50_ms, '.2f')} "
+        f"| {row.size_mb:.1f} | {', '.join(row.kept_float) or '-'} | {'**ships**: ' if row.chosen else ''}{row.why} |"
+        for row in report.ladder
+    )
+    return f"""
+How the file was chosen, on rows that are not the test rows:
+
+| quantiser | {report.metric or "agreement with the float file"} | p50 ms | MB | nodes left in float | |
+|---|---|---|---|---|---|
+{lines}
 """
 
 

@@ -136,6 +136,69 @@ def init(
         )
 
 
+@app.command("export")
+def export_command(
+    model: Annotated[str, typer.Argument(help="A fine-tuned model's folder, or a Hub id.", metavar="MODEL")],
+    out: Annotated[Path, typer.Option(help="The folder to write.")],
+    task: Annotated[str, typer.Option(help="What the model does.")] = "text-classification",
+    target: Annotated[str, typer.Option(help="auto, portable or cuda.")] = "auto",
+    quantize: Annotated[str, typer.Option(help="A quantiser: dynamic for int8.")] = "none",
+    data: Annotated[
+        str | None, typer.Option(help="A file of texts to prove the export on; a few sentences by default.")
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print what was found as JSON on stdout.")] = False,
+) -> None:
+    """Export a model as it is: proven against PyTorch, in a folder that `compress serve` answers from."""
+    with _stack("export", "train"):
+        from rich.console import Console
+
+        from compress.exporting import as_json, export_model, render
+        from compress.terminal import Terminal
+
+        found = export_model(model, out, Terminal(), task=task, target=target, quantize=quantize, data=data)
+        if json_:
+            typer.echo(as_json(out))
+            return
+        console = Console(highlight=False)
+        console.print(render(found))
+        folder = shlex.quote(str(out))
+        console.print(f"\nBundle: {out}\n\nNext:\n  {me()} serve {folder}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def verify(
+    bundle: BundleArgument,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="A csv, tsv or jsonl file to judge by, instead of the bundle's own rows."),
+    ] = None,
+    seconds: Annotated[
+        float, typer.Option(min=1, help="Seconds of timing, for each number of threads.")
+    ] = 10.0,
+    json_: Annotated[bool, typer.Option("--json", help="Print what was found as JSON on stdout.")] = False,
+) -> None:
+    """The verdict again on this machine, from the bundle alone, without PyTorch.
+
+    Exit codes: 0 every gate that can be measured passed, 2 something for you to mend (an altered bundle, say),
+    3 a gate missed, 4 inconclusive.
+    """
+    with _stack("verify", "verify"):
+        from rich.console import Console
+
+        from compress.terminal import Terminal
+        from compress.verify.pipeline import verify_bundle
+        from compress.verify.table import render
+
+        found = verify_bundle(bundle, data, Terminal(), seconds=seconds)
+        if json_:
+            typer.echo(found.model_dump_json(indent=2))
+        else:
+            console = Console(highlight=False)
+            console.print()
+            console.print(render(found))
+    raise typer.Exit(VERDICT_CODES[found.verdict])
+
+
 @app.command()
 def predict(
     bundle: BundleArgument,

@@ -1,7 +1,8 @@
 """The story of a run, from a recipe to a report: read `run_recipe` from top to bottom."""
 
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -10,9 +11,9 @@ from transformers import set_seed
 from compress.bundle import make_bundle
 from compress.errors import ProofError
 from compress.judge.answers import read_answers
-from compress.judge.contestants import line_up_student, line_up_teachers
+from compress.judge.contestants import Files, line_up_student, line_up_teachers
 from compress.judge.gates import Thresholds
-from compress.judge.report import Report
+from compress.judge.report import ExportForm, Report
 from compress.judge.timing import read_timings
 from compress.judge.verdict import Asked, Measured, make_report
 from compress.prepare import Prepared, prepare
@@ -21,6 +22,9 @@ from compress.quickstart.resolve import resolve_builtin
 from compress.quiet import quiet_libraries
 from compress.recipe import RunConfig
 from compress.stage import Stages, write_text
+from compress.steps.generalization import generalization_stage
+from compress.steps.invariance import invariance_stage
+from compress.steps.ladder import kept_float
 from compress.steps.measure import clock_stage, record_stage
 from compress.steps.onnx import export_files
 from compress.steps.student import Classroom, make_student, plain_budget
@@ -81,13 +85,19 @@ def _run_prepared(
             budget = plain_budget(config.distill, len(transfer.rows), len(splits.train))
             plain = make_student(workshop, config.student, [budget], room, "plain")
 
-    export = partial(export_files, workshop, splits.validation)
+    export = partial(export_files, workshop, splits.validation, config.export)
     teacher = (taught.stages[0], taught.teachers.first)
     # An average of several teachers is no model that could be exported.
     compared = len(taught.stages) == 1 and student is not None
-    teacher_files = export("teacher", teacher, KeepFloat(method="none")) if compared else None
-    plain_files = export("plain", plain, config.quantize) if plain else None
-    shipped = export("student" if student else "teacher", student or teacher, config.quantize)
+    teacher_files = export("teacher", teacher, KeepFloat(method="none"), ships=False) if compared else None
+    plain_files = export("plain", plain, config.quantiser) if plain else None
+    shipped = export("student" if student else "teacher", student or teacher, config.quantiser)
+    made = {
+        "teacher": teacher_files,
+        "plain student": plain_files,
+        "student" if student else "teacher": shipped,
+    }
+    files = {name: one for name, one in made.items() if one is not None}
     contestants = [
         *line_up_teachers(taught.teachers, teacher_files),
         *(line_up_student("plain student", plain_files)[-1:] if plain_files else []),
@@ -96,9 +106,13 @@ def _run_prepared(
 
     labels = prepared.labels
     recorded = record_stage(workshop, contestants, splits.test, labels)
-    timings = clock_stage(workshop, config.benchmark, contestants, splits.test, labels)
+    invariant = invariance_stage(workshop, contestants[-1], splits.test, labels)
     probabilities = read_answers(recorded.folder)
-    notes = [*prepared.notes, *(transfer.notes if transfer else [])]
+    shifts = generalization_stage(
+        workshop, contestants, splits, prepared.generalization, probabilities, labels
+    )
+    timings = clock_stage(workshop, config.benchmark, contestants, splits.test, labels)
+    notes = [*prepared.notes, *(transfer.notes if transfer else []), *kept_float(shipped.ladder)]
     report = make_report(
         Asked(
             task=config.task,
@@ -115,9 +129,13 @@ def _run_prepared(
             contestants,
             probabilities,
             read_timings(timings.folder),
-            [finding for files in (teacher_files, plain_files, shipped) if files for finding in files.parity],
+            [finding for one in files.values() for finding in one.parity],
+            invariance=invariant,
+            generalization=shifts,
             baseline=next((one.key for one in contestants if one.name == "plain student"), None),
+            exports=_tried(files),
             single_teachers=[one.key for one in contestants if one.name.startswith("teacher ")],
+            ladder=shipped.ladder,
         ),
         notes,
         workshop.seconds,
@@ -134,6 +152,11 @@ def _run_prepared(
     )
     write_text(place.folder / REPORT, report.model_dump_json(indent=2) + "\n")
     return report
+
+
+def _tried(files: Mapping[str, Files]) -> list[ExportForm]:
+    """Every form of ONNX file that was tried, by the model's name."""
+    return [ExportForm(model=name, **asdict(form)) for name, one in files.items() for form in one.tried]
 
 
 def open_workshop(config: RunConfig, prepared: Prepared, stages: Stages, progress: Progress) -> Workshop:

@@ -25,9 +25,12 @@ from compress.steps.student import plain_budget
 from compress.steps.transfer import new_texts
 from compress.training.loop import training_steps
 from compress.training.pace import spoken, step_seconds
+from export.quantize import Auto, Dynamic, KeepFloat
 
 # Export, proof, answers on the test rows: seconds that hardly depend on the model.
 FIXED_SECONDS = 30.0
+# Making and scoring the candidates of `quantize: {method: auto}`, besides timing them.
+LADDER_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Plan:
     teacher_layers: int
     student_parameters: int | None
     student: dict[str, object] | None
+    export: list[str]  # the forms of ONNX file to try, by name
     expected_size_mb: dict[str, float]
     expected_seconds: dict[str, float]
 
@@ -69,8 +73,11 @@ def make_plan(config: RunConfig, progress: Progress) -> Plan:
         "teacher": sum(map(_parameters, teachers)) * 4 / 1e6,
         "ONNX float": _parameters(shipped) * 4 / 1e6,
     }
-    if config.quantize.method == "dynamic":
-        sizes["ONNX int8"] = _parameters(shipped) * 1.02 / 1e6
+    quantize = config.quantize
+    if isinstance(quantize, Auto):
+        sizes["ONNX int8, where it is chosen"] = _parameters(shipped) * Dynamic.bytes_per_parameter / 1e6
+    elif not isinstance(quantize, KeepFloat):
+        sizes[f"ONNX {quantize.precision}"] = _parameters(shipped) * quantize.bytes_per_parameter / 1e6
     return Plan(
         rows=_rows(config, prepared),
         labels=list(prepared.labels),
@@ -86,6 +93,7 @@ def make_plan(config: RunConfig, progress: Progress) -> Plan:
         student=None
         if config.student is None
         else config.student.model_dump(by_alias=True, exclude_none=True),
+        export=_forms(config),
         expected_size_mb={name: round(size, 1) for name, size in sizes.items()},
         expected_seconds=_expected_seconds(config, prepared, teachers, student),
     )
@@ -126,6 +134,7 @@ def print_plan(
         most = "at most " if plan.student.get("vocabulary") == "trim" else ""
         table.add_row("student", f"{kind}; {most}{plan.student_parameters:,} parameters")
     table.add_row("sizes", ", ".join(f"{what} {size} MB" for what, size in plan.expected_size_mb.items()))
+    table.add_row("exports", ", ".join(plan.export))
     table.add_row("trains on", f"{plan.device}, {plan.precision}")
     for stage, seconds in plan.expected_seconds.items():
         table.add_row(f"  {stage}", f"about {spoken(seconds)}")
@@ -146,6 +155,13 @@ def _rows(config: RunConfig, prepared: Prepared) -> dict[str, int]:
     if config.augment is not None:
         rows["augmented, at most"] = expected_rows(len(splits.train), config.augment)
     return rows
+
+
+def _forms(config: RunConfig) -> list[str]:
+    """Where time does not decide, one is enough."""
+    timed = config.export.is_timed(ships=config.quantize.method == "none")
+    forms = config.export.forms()
+    return [form.name for form in (forms if timed else forms[:1])]
 
 
 def _expected_seconds(
@@ -185,6 +201,8 @@ def _expected_seconds(
             rows = own if method.method == "plain" else learnt_from
             seconds[f"student, {number} {method.method}"] = one_step * training_steps(method, rows)
     seconds["export, proof, answers"] = FIXED_SECONDS
+    if isinstance(config.quantize, Auto):
+        seconds["ladder of quantisers"] = LADDER_SECONDS + config.quantize.seconds
     seconds["latency"] = 2 * config.benchmark.seconds
     return {stage: round(value, 2) for stage, value in seconds.items()}
 

@@ -2,15 +2,16 @@
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, distribution
 from typing import TypeVar
 
 from transformers import PreTrainedConfig
 
+from compress.data.generalization import load_generalization, overlaps
 from compress.data.load import load_splits
-from compress.data.rows import Splits
+from compress.data.rows import Rows, Splits
 from compress.data.unlabeled import read_unlabeled
 from compress.distill import Distill, Plain
 from compress.distill.rehearsal import rehearse
@@ -24,6 +25,7 @@ from compress.models.tokenizer import position_limit
 from compress.recipe import RunConfig, TeacherOptions
 from compress.students import Pretrained
 from compress.training.device import Compute, choose_compute
+from export.quantize import Auto, Float16, KeepFloat, Quantiser
 
 T = TypeVar("T")
 _TEXTS_TO_CUT = 256
@@ -46,6 +48,7 @@ class Prepared:
     splits: Splits  # label ids are the first teacher's outputs
     teachers: tuple[PreparedTeacher, ...]
     unlabeled: list[str]
+    generalization: dict[str, Rows]  # by name in the recipe; label ids as in `splits`
     lengths: Lengths
     max_length: int
     student_config: PreTrainedConfig | None  # None without a student
@@ -70,6 +73,8 @@ def prepare(config: RunConfig) -> Prepared:
             return None
 
     compute = attempt(lambda: choose_compute(config.device, config.precision))
+    if compute is not None:
+        attempt(partial(_require_device, config.quantize, compute))
     opened = [attempt(partial(open_model, options)) for options in config.teachers]
     if config.student is not None and opened[0] is not None:
         attempt(partial(config.student.config, opened[0].config))
@@ -78,6 +83,7 @@ def prepare(config: RunConfig) -> Prepared:
             attempt(partial(require_droppable_layers, one.config))
     splits = attempt(lambda: load_splits(config.data, config.seed))
     unlabeled = attempt(lambda: _unlabeled(config))
+    elsewhere = attempt(lambda: load_generalization(config.data, splits)) if splits else None
     _raise(faults)
     assert compute is not None
     assert splits is not None
@@ -94,15 +100,22 @@ def prepare(config: RunConfig) -> Prepared:
     lengths = measure_lengths(teachers[0].opened.tokenizer, splits.train.texts)
     limit = min(position_limit(one.opened.tokenizer, one.opened.config) for one in teachers)
     max_length = choose_max_length(config.data.max_length, lengths, limit)
-    notes = [*splits.notes, *_clashing_runtimes()]
+    elsewhere = elsewhere or {}
+    notes = [*splits.notes, *overlaps(elsewhere, splits), *_clashing_runtimes()]
     if cut := lengths.share_over(max_length):
         notes.append(
             f"{cut:.2%} of the training texts are longer than {max_length} tokens and lose their end"
         )
+    if config.export.target == "cuda":
+        notes.append("the file for CUDA is proven and measured on the processor; nothing is timed on a GPU")
     prepared = Prepared(
         teachers[0].splits,
         teachers,
         unlabeled or [],
+        {
+            name: teachers[0].alignment.apply(replace(splits, test=rows)).test
+            for name, rows in elsewhere.items()
+        },
         lengths,
         max_length,
         _student_config(config, teachers[0]),
@@ -183,6 +196,16 @@ def _fit_teacher(
 ) -> PreparedTeacher:
     alignment = align_teacher(opened, options, splits, named_by_recipe=config.data.labels is not None)
     return PreparedTeacher(options, opened, alignment, alignment.apply(splits))
+
+
+def _require_device(quantize: Quantiser | Auto | KeepFloat, compute: Compute) -> None:
+    """Raise `UserError` for a file that the run's device would only be slowed down by."""
+    if isinstance(quantize, Float16) and compute.device != "cuda":
+        raise UserError(
+            f"quantize.method is fp16, and the device of this run is {compute.device}",
+            "a CUDA device: a processor computes float16 in float32 and is no faster for it",
+            "set quantize.method: auto, or device: cuda on a machine with a GPU",
+        )
 
 
 def _unlabeled(config: RunConfig) -> list[str]:

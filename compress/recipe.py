@@ -5,7 +5,16 @@ What starts a run sees a `RunConfig` whole; every stage gets its own part.
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, field_validator, model_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
 from compress.augment import Augment
 from compress.distill import Distill
@@ -14,7 +23,8 @@ from compress.students import Student
 from compress.tasks import BUILT, PLANNED
 from compress.training.options import TrainOptions
 from export.options import Options
-from export.quantize import Dynamic, Quantize
+from export.quantize import Auto, Dynamic, KeepFloat, Quantiser, Quantize
+from export.target import ExportOptions
 
 Share = Annotated[float, Field(gt=0, le=1)]
 
@@ -47,6 +57,8 @@ class DataOptions(Options):
     max_train_rows: PositiveInt | None = None  # a stratified sample of train; left out: every row
     # Files of texts (globs), which the student learns from with the teacher's answers alone.
     unlabeled: str | list[str] | None = None
+    # Further labelled files by name, which are reported beside the test rows and never learnt from.
+    generalization: dict[str, str] | None = None
 
     @field_validator("labels")
     @classmethod
@@ -103,6 +115,7 @@ class Gates(Options):
     min_agreement: Share | None = None
     min_speedup: PositiveFloat | None = None  # p50, against the teacher in PyTorch, same threads
     max_size_mb: PositiveFloat | None = None
+    max_invariance_flips: NonNegativeInt | None = None  # rows whose label depends on more than their text
 
 
 class BenchmarkOptions(Options):
@@ -131,6 +144,7 @@ class RunConfig(Options):
     augment: Augment | None = None  # more texts, made of those of train and labelled by the teacher
     distill: list[Distill] = Field(default_factory=list)
     baseline: bool = False  # also train the same student without a teacher, and compare
+    export: ExportOptions = ExportOptions()
     quantize: Quantize = Dynamic()
     metric: Literal["accuracy", "macro_f1", "matthews"] = "accuracy"
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -157,6 +171,19 @@ class RunConfig(Options):
     def teachers(self) -> tuple[TeacherOptions, ...]:
         """The teachers; one in most recipes."""
         return tuple(self.teacher) if isinstance(self.teacher, list) else (self.teacher,)
+
+    @property
+    def quantiser(self) -> Quantiser | Auto | KeepFloat:
+        """What `quantize:` asks for; the automatic choice knows the gate on size."""
+        if isinstance(self.quantize, Auto) and self.quantize.max_size_mb is None:
+            return self.quantize.model_copy(update={"max_size_mb": self.gates.max_size_mb})
+        return self.quantize
+
+    @model_validator(mode="after")
+    def _quantised_for_its_target(self) -> Self:
+        if fault := self.export.clash(self.quantize.method):
+            raise ValueError(f"export: {fault}")
+        return self
 
     @model_validator(mode="after")
     def _student_and_stages(self) -> Self:

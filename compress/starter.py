@@ -66,7 +66,7 @@ data:
 teacher:
   model: {_quoted(teacher)}
 {_train_lines(opened, splits)}{_student_lines(opened)}\
-quantize: {{method: dynamic}}  # int8; `none` ships the float file
+quantize: {{method: dynamic}}  # int8; `auto` tries several ways, `none` ships the float file
 gates:  # exit code 3 when one is missed, 4 when there are too few rows to tell
 {"  min_retention: 0.96  # shipped score / teacher score" + chr(10) if splits.is_labelled else ""}\
   min_agreement: 0.90  # share of test rows with the teacher's label

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+
+from serve.bundle import Batching, Precision
 
 
 @dataclass(frozen=True)
@@ -10,8 +11,9 @@ class OnnxModel:
     """An ONNX file that stands alone."""
 
     path: Path
-    precision: Literal["fp32", "int8"]
+    precision: Precision
     opset: int
+    batching: Batching = "batch"  # one_by_one: an answer depends on the rest of its batch
 
     @property
     def size_mb(self) -> float:

@@ -1,5 +1,6 @@
 """Packing a bundle: written under a temporary name, its manifest last, then put in place in one step."""
 
+import json
 import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -8,6 +9,7 @@ from pathlib import Path
 import onnx
 
 from export.model import OnnxModel
+from export.proof import ProofError
 from serve.bundle import (
     FLOAT_MODEL,
     FORMAT,
@@ -38,8 +40,10 @@ def pack(
 ) -> None:
     """Write the bundle at `target`, replacing an older one only when the new one is whole.
 
-    `model_folder` gives config.json and the tokenizer; `documents` are further files by name.
+    `model_folder` gives config.json and the tokenizer; `documents` are further files by name. Raises `ProofError`
+    where config.json names the outputs otherwise than `labels`.
     """
+    _check_labels(model_folder / "config.json", labels)
     work = target.with_name(f".{target.name}.part")
     shutil.rmtree(work, ignore_errors=True)
     try:
@@ -55,7 +59,7 @@ def pack(
             output=session.output,
             model=_place(shipped),
             precision=shipped.precision,
-            batching="batch" if shipped.precision == "fp32" else "one_by_one",
+            batching=shipped.batching,
             opset=shipped.opset,
             ir_version=onnx.load(str(shipped.path), load_external_data=False).ir_version,
             verdict=verdict,
@@ -68,6 +72,17 @@ def pack(
         _put_in_place(work, target)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _check_labels(config: Path, labels: tuple[str, ...]) -> None:
+    """Some readers of a bundle take the names from one place, some from the other."""
+    names = json.loads(config.read_text(encoding="utf-8")).get("id2label", {})
+    found = tuple(names.get(str(index)) for index in range(len(names)))
+    if found != labels:
+        raise ProofError(
+            f"{config.name} calls the outputs {', '.join(map(str, found))}, and the bundle would call them "
+            f"{', '.join(labels)}: the labels are in another order. No bundle was written."
+        )
 
 
 def _write_files(

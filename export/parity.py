@@ -1,31 +1,45 @@
 """An exported file against the PyTorch model that it came from, on real texts.
 
-Batches of 1, 3 and 8 texts, of short, middling and long texts and of all lengths together, so that both
-axes vary and padding is there to be masked.
+Batches of 1, 3 and 8 texts, of short, middling and long texts, of all lengths together and of texts that fill
+the model, so that both axes vary and padding is there to be masked. The file is loaded from a copy in a folder
+of its own. Of further texts only that they have an answer at all is asked.
 """
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as failures
 from tokenizers import Encoding, Tokenizer
 
 from export.model import OnnxModel
 from export.proof import ProofError
-from serve.encoding import Integers, pad, tokenize
-from serve.session import open_session
+from serve.bundle import GraphInput
+from serve.encoding import MAX_CHARACTERS, Integers, pad, tokenize
+from serve.session import Session, open_session
 
 BATCH_SIZES = (1, 3, 8)
+_MOST_TOKENS = 1024  # that a text is filled to: attention grows with the square
+_BATCH = 32
+_SINGLE = 5
 
 # Float: rounding alone, relative to the largest logit (or 1). Measured: 4e-6 over eight architectures.
 FLOAT_TOLERANCE = 1e-4
 # int8: root mean square of the difference over that of the centred logits; 0.05 is usual, 1 is noise.
 # Whether the rest is good enough the verdict says, on the task's own metric.
 INT8_TOLERANCE = 0.35
+FLOAT16_TOLERANCE = 0.05  # the same measure; rounding alone gives some 0.001
 
-Forward = Callable[[Mapping[str, Integers]], NDArray[np.float32]]
+Arrays = Mapping[str, Integers]  # by the model's own names, each (batch, tokens)
+Forward = Callable[[Arrays], NDArray[np.float32]]
+
+_RUN_FAILURES = (failures.Fail, failures.InvalidArgument, failures.RuntimeException)
 
 
 @dataclass(frozen=True)
@@ -41,6 +55,88 @@ class ParityFinding:
     lengths: tuple[int, ...]  # tokens, the widths of the batches
 
 
+@dataclass(frozen=True)
+class Reference:
+    """PyTorch's answers, computed once, against which every file of a model is held."""
+
+    batches: tuple[Arrays, ...]
+    logits: tuple[NDArray[np.float32], ...]  # of each batch, (batch, labels)
+    further: tuple[Arrays, ...]  # batches that must have finite answers
+    single: tuple[Arrays, ...]  # texts short to long, each a batch of its own: to be timed
+
+    @property
+    def labels(self) -> int:
+        """Width of the logits."""
+        return int(self.logits[0].shape[1])
+
+    def hold(self, model: OnnxModel, name: str | None = None) -> ParityFinding:
+        """Compare logits batch by batch; `name` is the file's in messages.
+
+        Raises `ProofError` over the tolerance, at NaN or infinity, at inputs of other names, and where an axis is
+        frozen; `BundleError` where the file is no model that can be loaded alone.
+        """
+        name = name or model.path.name
+        with TemporaryDirectory(prefix="compress-proof-") as elsewhere:
+            session = open_session(Path(shutil.copy(model.path, elsewhere)), self.labels)
+        found = [_answer(session, arrays, self.labels, name) for arrays in self.batches]
+        finding = self._compare(model, name, np.concatenate(found))
+        for arrays in self.further:
+            _answer(session, arrays, self.labels, name)
+        return finding
+
+    def _compare(self, model: OnnxModel, name: str, found: NDArray[np.float32]) -> ParityFinding:
+        expected = np.concatenate(self.logits)
+        if model.precision == "fp32":
+            measure: Literal["max_abs_difference", "relative_rms_difference"] = "max_abs_difference"
+            difference = float(np.abs(expected - found).max())
+            tolerance = FLOAT_TOLERANCE * max(1.0, float(np.abs(expected).max()))
+        else:
+            measure = "relative_rms_difference"
+            centred = expected - expected.mean(axis=0)
+            difference = _rms(expected - found) / max(_rms(centred), 1e-6)
+            tolerance = FLOAT16_TOLERANCE if model.precision == "fp16" else INT8_TOLERANCE
+        widths = {arrays["input_ids"].shape[1] for arrays in self.batches}
+        finding = ParityFinding(
+            name, measure, difference, tolerance, len(expected), BATCH_SIZES, tuple(sorted(widths))
+        )
+        if not difference <= tolerance:  # so that NaN on either side is a difference
+            raise ProofError(
+                f"{finding.file} does not answer as the PyTorch model it came from: {measure.replace('_', ' ')} is "
+                f"{difference:.3g} over {finding.texts} texts, and {tolerance:.3g} is allowed. No bundle was written."
+            )
+        return finding
+
+
+def make_reference(
+    forward: Forward,
+    input_names: Sequence[str],
+    tokenizer: Tokenizer,
+    pad_id: int,
+    texts: Sequence[str],
+    further: Sequence[str] = (),
+) -> Reference:
+    """Ask PyTorch once.
+
+    `forward` is the model: token arrays (batch, tokens) by name to logits (batch, labels). Of `further` texts a
+    file must give finite answers.
+    """
+    inputs = [GraphInput(name=name, dtype="int64") for name in input_names]
+
+    def arrays(encodings: Sequence[Encoding]) -> Arrays:
+        return pad(encodings, inputs, pad_id).arrays
+
+    ordered = sorted(tokenize(tokenizer, texts), key=lambda encoding: len(encoding.ids))
+    batches = tuple(map(arrays, _batches(ordered, _filled(tokenizer, texts))))
+    rest = sorted(tokenize(tokenizer, further), key=lambda encoding: len(encoding.ids)) if further else []
+    starts = [*range(0, len(rest), _BATCH), len(rest)]
+    return Reference(
+        batches,
+        tuple(forward(batch) for batch in batches),
+        tuple(arrays(rest[start:end]) for start, end in pairwise(starts)),
+        tuple(arrays([one]) for one in _spread(ordered, _SINGLE)),
+    )
+
+
 def prove_parity(
     model: OnnxModel,
     forward: Forward,
@@ -49,49 +145,64 @@ def prove_parity(
     texts: Sequence[str],
     labels: int,
 ) -> ParityFinding:
-    """Compare logits batch by batch; raises `ProofError` over the tolerance, or at NaN or infinity.
+    """One file, held against PyTorch; raises as `Reference.hold` does."""
+    names = [value.name for value in open_session(model.path, labels).inputs]
+    return make_reference(forward, names, tokenizer, pad_id, texts).hold(model)
 
-    `forward` is the PyTorch model: token arrays (batch, tokens) by name to logits (batch, labels).
-    """
-    session = open_session(model.path, labels)
-    expected, found, widths = [], [], set()
-    for encodings in _batches(tokenize(tokenizer, texts)):
-        arrays = pad(encodings, session.inputs, pad_id).arrays
-        widths.add(arrays["input_ids"].shape[1])
-        expected.append(forward(arrays))
-        found.append(session.run(arrays))
-    torch_logits, onnx_logits = np.concatenate(expected), np.concatenate(found)
-    if not np.isfinite(onnx_logits).all():
-        raise ProofError(f"{model.path.name} gives NaN or infinity where PyTorch gives numbers")
-    if model.precision == "fp32":
-        measure: Literal["max_abs_difference", "relative_rms_difference"] = "max_abs_difference"
-        difference = float(np.abs(torch_logits - onnx_logits).max())
-        tolerance = FLOAT_TOLERANCE * max(1.0, float(np.abs(torch_logits).max()))
-    else:
-        measure = "relative_rms_difference"
-        centred = torch_logits - torch_logits.mean(axis=0)
-        difference = _rms(torch_logits - onnx_logits) / max(_rms(centred), 1e-6)
-        tolerance = INT8_TOLERANCE
-    finding = ParityFinding(
-        model.path.name, measure, difference, tolerance, len(torch_logits), BATCH_SIZES, tuple(sorted(widths))
-    )
-    if not difference <= tolerance:  # so that NaN on either side is a difference
+
+def _answer(session: Session, arrays: Arrays, labels: int, name: str) -> NDArray[np.float32]:
+    """Logits (batch, labels), all of them numbers; the graph is fed exactly what it names."""
+    texts, tokens = arrays["input_ids"].shape
+    wanted = {value.name for value in session.inputs}
+    if wanted != set(arrays):
+        raise ProofError(f"{name} takes {sorted(wanted)}, and the model reads {sorted(arrays)}")
+    fed = {value.name: arrays[value.name].astype(value.dtype, copy=False) for value in session.inputs}
+    try:
+        logits = session.run(fed)
+    except _RUN_FAILURES as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ProofError(
-            f"{finding.file} does not answer as the PyTorch model it came from: {measure.replace('_', ' ')} is "
-            f"{difference:.3g} over {finding.texts} texts, and {tolerance:.3g} is allowed. No bundle was written."
+            f"{name} does not take {texts} texts of {tokens} tokens, so an axis of its graph is frozen: {reason}"
+        ) from None
+    if logits.shape != (texts, labels):
+        raise ProofError(
+            f"{name} answers {texts} texts of {tokens} tokens with logits of shape {logits.shape}, "
+            f"so an axis of its graph is frozen"
         )
-    return finding
+    if not np.isfinite(logits).all():
+        raise ProofError(f"{name} gives NaN or infinity where PyTorch gives numbers")
+    return logits
 
 
-def _batches(encodings: Sequence[Encoding]) -> list[list[Encoding]]:
-    ordered = sorted(encodings, key=lambda encoding: len(encoding.ids))
+def _batches(ordered: Sequence[Encoding], filled: Sequence[Encoding]) -> list[list[Encoding]]:
     batches = []
     for size in BATCH_SIZES:
         count = min(size, len(ordered))
         middle = (len(ordered) - count) // 2
-        batches += [ordered[:count], ordered[middle : middle + count], ordered[-count:]]
-        batches.append([ordered[int(place)] for place in np.linspace(0, len(ordered) - 1, count)])
+        batches += [list(ordered[:count]), list(ordered[middle : middle + count]), list(ordered[-count:])]
+        batches.append(_spread(ordered, count))
+    if filled:
+        batches += [list(filled), [*filled, ordered[0], ordered[len(ordered) // 2]]]
     return batches
+
+
+def _spread(ordered: Sequence[Encoding], count: int) -> list[Encoding]:
+    """So many, from the shortest to the longest."""
+    return [ordered[int(place)] for place in np.linspace(0, len(ordered) - 1, min(count, len(ordered)))]
+
+
+def _filled(tokenizer: Tokenizer, texts: Sequence[str]) -> list[Encoding]:
+    """The texts as one that is as long as the tokenizer cuts a text, or 1,024 tokens; none where it cuts nowhere."""
+    if tokenizer.truncation is None:
+        return []
+    joined = " ".join(texts)[: MAX_CHARACTERS // 2] or "a"
+    most = min(int(tokenizer.truncation["max_length"]), _MOST_TOKENS)
+    while len(tokenizer.encode(joined).ids) < most and 2 * len(joined) < MAX_CHARACTERS:
+        joined = f"{joined} {joined}"
+    encodings = tokenize(tokenizer, [joined])
+    for encoding in encodings:
+        encoding.truncate(_MOST_TOKENS)
+    return encodings
 
 
 def _rms(values: NDArray[np.float32]) -> float:

@@ -29,6 +29,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from serve.errors import BundleError
 
+# int8: weights and activations; the last two: weights alone.
+Precision = Literal["fp32", "fp16", "int8", "int8-weights", "int4-weights"]
+Batching = Literal["batch", "one_by_one"]  # one_by_one: an answer would depend on the rest of its batch
+
 FORMAT = 1
 MANIFEST = "bundle.json"
 TOKENIZER = "tokenizer.json"
@@ -80,10 +84,10 @@ class Manifest(_Strict):
     inputs: list[GraphInput]
     output: str
     model: str  # the file that ships, relative to the bundle
-    precision: Literal["fp32", "int8"]
+    precision: Precision
     # Dynamic int8 takes one activation scale over the whole batch, so its answers depend on their
     # neighbours; such a model is run text by text.
-    batching: Literal["batch", "one_by_one"]
+    batching: Batching
     opset: int
     ir_version: int
     verdict: str

@@ -2,19 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
-from serve.bundle import TOKENIZER_CONFIG, Bundle, GraphInput
+from serve.bundle import TOKENIZER_CONFIG, Batching, Bundle, GraphInput
 from serve.encoding import pad, pad_id, read_tokenizer, tokenize
 from serve.errors import BundleError, InputError
 from serve.session import Session, open_session
 from serve.tasks import Answer, text_classification
 
-Batching = Literal["batch", "one_by_one"]
 _LARGEST_BATCH = 32
 _ANSWERED_TOGETHER = 1024  # texts whose encodings are held in memory at once
 
@@ -64,6 +63,7 @@ class OnnxRuntime:
         self._tokenizer = tokenizer
         self._pad_id = pad_id(tokenizer, tokenizer_path.with_name(TOKENIZER_CONFIG))
         self._largest_batch = _LARGEST_BATCH if batching == "batch" else 1
+        self.batching: Batching = batching
         self.labels = tuple(labels)
 
     @property

@@ -22,6 +22,7 @@ from compress.recipe import RunConfig
 from compress.recipe_file import check_recipe
 from compress.students import BiLstm, FromTeacher, Pretrained, TextCnn
 from compress.training.options import TrainOptions
+from export.quantize import Auto, Dynamic, Float16, Static, WeightsOnly
 
 ROOT = Path(__file__).parents[1]
 DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -43,7 +44,15 @@ TYPES: dict[str, type[BaseModel]] = {
     "architecture: bilstm": BiLstm,
     "architecture: textcnn": TextCnn,
 } | METHODS
-DESCRIBED_APART = {"student", "augment", "distill"}
+QUANTISERS: dict[str, type[BaseModel]] = {
+    "auto": Auto,
+    "dynamic": Dynamic,
+    "static": Static,
+    "weights": WeightsOnly,
+    "fp16": Float16,
+}
+TYPES |= QUANTISERS
+DESCRIBED_APART = {"student", "augment", "distill", "quantize"}
 
 
 def described() -> dict[str, dict[str, str]]:
@@ -68,6 +77,8 @@ def keys_of(model: type[BaseModel]) -> tuple[dict[str, FieldInfo], set[str]]:
     for name, field in model.model_fields.items():
         if issubclass(model, TrainOptions) and name in shared | {"method"}:
             continue
+        if model in QUANTISERS.values() and name == "method":
+            continue  # the heading
         inner = None if name in DESCRIBED_APART else next(types_in(field.annotation), None)
         below, between = keys_of(inner) if inner and inner is not TrainOptions else ({}, set())
         if not below:
@@ -111,7 +122,7 @@ def test_the_walk_sees_keys_at_every_depth() -> None:
     assert {
         "data.columns.text",
         "teacher.train.layer_drop",
-        "quantize.per_channel",
+        "benchmark.seconds",
         "gates.max_size_mb",
     } <= set(leaves)
     assert {"data", "teacher.train"} <= above

@@ -78,13 +78,17 @@ def test_the_base_install_predicts_and_holds_no_training_stack(
     assert missing.returncode == 1
 
 
-def test_a_command_that_needs_an_extra_says_which(base_python: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("command", "extra"), [("run", "train"), ("verify", "verify")])
+def test_a_command_that_needs_an_extra_says_which(
+    base_python: Path, bundle_folder: Path, tmp_path: Path, command: str, extra: str
+) -> None:
+    arguments = [str(bundle_folder)] if command == "verify" else []
     done = subprocess.run(
-        [str(base_python.parent / "compress"), "run"],
+        [str(base_python.parent / "compress"), command, *arguments],
         capture_output=True,
         text=True,
         check=False,
         cwd=tmp_path,
     )
     assert done.returncode == 2
-    assert 'pip install "compress-toolchain[train]"' in done.stderr
+    assert f'pip install "compress-toolchain[{extra}]"' in done.stderr

@@ -102,7 +102,7 @@ class Comparison(_Strict):
     metric: str | None  # None where the rows have no labels: scores are agreement with the teacher
     methods: list[MethodRow]  # the teacher first, then the plain student, the floor last
     student: Student
-    precision: str  # of the files that answered: fp32 or int8
+    precision: str  # of the files that answered: fp32, int8, ...
     notes: list[str]
     labels: list[str]
     rows: dict[str, int]  # rows per split: train, validation, test

@@ -184,7 +184,9 @@ def _student_run(
     best = max(made, key=lambda one: one.selection_score)
     own = replace(workshop, seed=seed)
     stage, student = best.stage, best.student
-    files = export_files(own, room.splits.validation, lineup.name, (stage, student), config.quantize)
+    files = export_files(
+        own, room.splits.validation, config.export, lineup.name, (stage, student), config.quantiser
+    )
     contestant = line_up_student("student", files)[-1]
     recorded = record_stage(own, [contestant], room.splits.test, student.labels, f"{lineup.name}-answers")
     probabilities = read_answers(recorded.folder)[contestant.key]
@@ -243,7 +245,7 @@ def _setting(
             size_mb=student.size_mb,
             source=getattr(config.student, "model", None) or config.teachers[0].model,
         ),
-        precision="fp32" if config.quantize.method == "none" else "int8",
+        precision=student.precision,
         labels=prepared.labels,
         rows={"train": len(transfer.rows), "validation": len(splits.validation), "test": len(splits.test)},
         data_digest=splits.digest(),

@@ -8,12 +8,10 @@ import datasets
 import numpy as np
 from numpy.typing import NDArray
 
+from compress.data.names import LABEL_NAMES, TEXT_NAMES
 from compress.errors import DataError
 from serve.encoding import check_text
 from serve.errors import InputError
-
-TEXT_NAMES = ("text", "sentence", "content", "review", "utterance", "query", "message", "body")
-LABEL_NAMES = ("label", "labels", "intent", "class", "category", "target")
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,10 @@ class Rows:
         labels = None if self.labels is None else self.labels[np.asarray(indices, dtype=np.int64)]
         return Rows([self.texts[int(index)] for index in indices], labels)
 
+    def drawn(self, most: int, seed: int) -> NDArray[np.int64]:
+        """The places of at most so many rows, drawn whatever their labels, in rising order."""
+        return np.sort(np.random.default_rng(seed).permutation(len(self))[:most]).astype(np.int64)
+
     def with_labels(self, labels: NDArray[np.int64] | None) -> "Rows":
         """The same texts with other label ids."""
         return Rows(self.texts, labels)

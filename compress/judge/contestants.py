@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from compress.judge.report import LadderRow
 from compress.models.predict import TorchPredictor
 from compress.models.teachers import Teachers
 from compress.models.trained import WEIGHTS, Trained
+from export.candidates import Candidate
 from export.model import OnnxModel
 from export.parity import ParityFinding
-from serve.bundle import TOKENIZER
+from serve.bundle import TOKENIZER, Batching, Precision
 from serve.predictor import Predictor
 from serve.runtime import OnnxRuntime
 
@@ -23,9 +25,10 @@ class Contestant:
 
     name: str  # teacher, teacher 2, plain student, student
     runtime: Literal["torch", "onnxruntime"]
-    precision: Literal["fp32", "int8"]
+    precision: Precision
     model: Trained | Teachers  # the PyTorch model, or the one that the file came from
     file: Path | None  # the ONNX file
+    batching: Batching = "batch"  # of the ONNX file
 
     @property
     def key(self) -> str:
@@ -54,7 +57,7 @@ class Contestant:
             self.file,
             self.model.folder / TOKENIZER,
             self.model.labels,
-            batching="batch" if self.precision == "fp32" else "one_by_one",
+            batching=self.batching,
             threads=threads,
         )
 
@@ -67,6 +70,8 @@ class Files:
     float_model: OnnxModel
     quantized: OnnxModel | None
     parity: tuple[ParityFinding, ...]
+    tried: tuple[Candidate, ...] = ()  # the forms of ONNX file among which the float one was chosen
+    ladder: tuple[LadderRow, ...] = ()  # what was tried, where the recipe leaves the choice
 
 
 def line_up_teachers(teachers: Teachers, files: Files | None) -> list[Contestant]:
@@ -88,7 +93,10 @@ def line_up_student(name: str, files: Files) -> list[Contestant]:
     """Its ONNX files; the last one ships."""
     lined_up = [Contestant(name, "onnxruntime", "fp32", files.trained, files.float_model.path)]
     if files.quantized is not None:
-        lined_up.append(Contestant(name, "onnxruntime", "int8", files.trained, files.quantized.path))
+        made = files.quantized
+        lined_up.append(
+            Contestant(name, "onnxruntime", made.precision, files.trained, made.path, made.batching)
+        )
     return lined_up
 
 

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from compress.judge.bootstrap import RESAMPLES, retention_interval, share_interval
+from compress.judge.detail import BINS, by_quarter, flips_by_class, reliability
 from compress.judge.metrics import Floats, Ids, Metric
-from compress.judge.report import Fidelity
+from compress.judge.paired import mcnemar
+from compress.judge.report import Fidelity, PairedTest
 from serve.tasks import Answer
 
 _FLOOR = 1e-12  # the smallest probability that a logarithm is taken of
-_BINS = 15
 
 
 def stack_probabilities(answers: Sequence[Answer], labels: Sequence[str]) -> Floats:
@@ -27,18 +28,22 @@ def fidelity(
     *,
     seed: int,
     resamples: int = RESAMPLES,
+    labels: Sequence[str] = (),
+    texts: Sequence[str] = (),
 ) -> Fidelity:
     """The shipped model against its teacher, on the same rows.
 
     `teacher` and `shipped` are probabilities of shape (rows, labels); a row's answer is its most probable
     label. `gold` has shape (rows,), or is None for rows without labels: retention and calibration are
-    then None. Retention is also None where the teacher's score is not above 0. Raises
-    ValueError where the shapes differ or there are no rows.
+    then None. Retention is also None where the teacher's score is not above 0. With the names of the `labels`
+    flips are told by class, with the `texts` agreement is told by length. Raises ValueError where the shapes
+    differ or there are no rows.
     """
     if teacher.shape != shipped.shape or teacher.ndim != 2 or not len(teacher):
         raise ValueError(f"expected two arrays of shape (rows, labels), got {teacher.shape}, {shipped.shape}")
     teacher_answers, shipped_answers = teacher.argmax(axis=1), shipped.argmax(axis=1)
-    agreement = share_interval(int((teacher_answers == shipped_answers).sum()), len(teacher))
+    same = teacher_answers == shipped_answers
+    agreement = share_interval(int(same.sum()), len(teacher))
     retention = None
     if gold is not None:
         retention = retention_interval(
@@ -59,7 +64,18 @@ def fidelity(
         kl=mean_kl(teacher, shipped),
         ece_teacher=None if gold is None else calibration_error(teacher, gold),
         ece_student=None if gold is None else calibration_error(shipped, gold),
+        mcnemar=None if gold is None else _paired_test(gold, teacher_answers, shipped_answers),
+        flips=flips_by_class(teacher_answers, shipped_answers, labels) if labels else [],
+        by_length=by_quarter(np.array([len(text) for text in texts]), same) if texts else [],
+        by_confidence=by_quarter(teacher.max(axis=1), same),
+        reliability_teacher=[] if gold is None else reliability(teacher, gold),
+        reliability_student=[] if gold is None else reliability(shipped, gold),
     )
+
+
+def _paired_test(gold: Ids, teacher: Ids, shipped: Ids) -> PairedTest:
+    test = mcnemar(gold, shipped, teacher)
+    return PairedTest(only_teacher=test.only_theirs, only_shipped=test.only_ours, p_value=test.p_value)
 
 
 def mean_kl(teacher: Floats, student: Floats) -> float:
@@ -72,15 +88,13 @@ def mean_kl(teacher: Floats, student: Floats) -> float:
     return max(0.0, float((teacher * ratio).sum(axis=1).mean()))
 
 
-def calibration_error(probabilities: Floats, gold: Ids, bins: int = _BINS) -> float:
+def calibration_error(probabilities: Floats, gold: Ids, bins: int = BINS) -> float:
     """Expected calibration error, 0 to 1: how far confidence is from accuracy, on average over rows.
 
-    15 bins of equal width over the confidence of the answer, each open below and closed above (Guo et al.
-    2017, "On Calibration of Modern Neural Networks", equation 3). `probabilities` has shape
-    (rows, labels), `gold` (rows,).
+    Over the bins of `reliability` (Guo et al. 2017, equation 3). `probabilities` has shape (rows, labels),
+    `gold` (rows,).
     """
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == gold
-    place = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
-    gaps = np.bincount(place, weights=right - confidence, minlength=bins)  # rows * (accuracy - confidence)
-    return float(np.abs(gaps).sum() / len(gold))
+    gaps = [
+        part.rows * abs(part.accuracy - part.confidence) for part in reliability(probabilities, gold, bins)
+    ]
+    return sum(gaps) / len(gold)

@@ -11,9 +11,10 @@ from typing import Literal
 
 from compress.judge.bootstrap import Estimate
 from compress.judge.latency import MIN_CLEAN_ROUNDS
-from compress.judge.report import Fidelity, Gate, Speedup, Status
+from compress.judge.report import Fidelity, Gate, Invariance, Speedup, Status
 
 _ON_THRESHOLD = 1e-9  # closer than this, no number of rows would tell the two apart
+_NO_TEACHER = "the teacher's answers are not known"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,20 +25,28 @@ class Thresholds:
     min_agreement: float | None = None  # share of rows, 0 to 1
     min_speedup: float | None = None  # teacher's p50 / shipped p50
     max_size_mb: float | None = None  # 10^6 bytes
+    max_invariance_flips: int | None = None  # rows
 
 
-def judge(thresholds: Thresholds, fidelity: Fidelity, speedup: Speedup | None, size_mb: float) -> list[Gate]:
-    """One gate per threshold that is set, in the order of the thresholds."""
+def judge(
+    thresholds: Thresholds,
+    fidelity: Fidelity | None,
+    speedup: Speedup | None,
+    size_mb: float,
+    invariance: Invariance | None = None,
+) -> list[Gate]:
+    """One gate per threshold that is set, in the order of the thresholds; what was not measured is inconclusive."""
     gates: list[Gate] = []
     if thresholds.min_retention is not None:
         gates.append(_retention(thresholds.min_retention, fidelity))
     if thresholds.min_agreement is not None:
-        agreement = Estimate(fidelity.agreement, fidelity.agreement_ci)
-        gates.append(_at_least("min_agreement", thresholds.min_agreement, agreement, fidelity.rows))
+        gates.append(_agreement(thresholds.min_agreement, fidelity))
     if thresholds.min_speedup is not None:
         gates.append(_speed(thresholds.min_speedup, speedup))
     if thresholds.max_size_mb is not None:
         gates.append(_size(thresholds.max_size_mb, size_mb))
+    if thresholds.max_invariance_flips is not None:
+        gates.append(_flips(thresholds.max_invariance_flips, invariance))
     return gates
 
 
@@ -62,13 +71,22 @@ def needed(measured: Estimate, threshold: float, count: int) -> int | None:
     return max(ceil(count * (half_width / distance) ** 2), count + 1)
 
 
-def _retention(threshold: float, fidelity: Fidelity) -> Gate:
+def _retention(threshold: float, fidelity: Fidelity | None) -> Gate:
+    if fidelity is None:
+        return _unknown("min_retention", threshold, _NO_TEACHER)
     if fidelity.retention is None or fidelity.retention_ci is None:
         # Calibration is measured wherever there are labels.
         why = "the rows have no labels" if fidelity.ece_teacher is None else "the teacher's score is about 0"
         return _unknown("min_retention", threshold, f"{why}, so there is no ratio of scores")
     retention = Estimate(fidelity.retention, fidelity.retention_ci)
     return _at_least("min_retention", threshold, retention, fidelity.rows)
+
+
+def _agreement(threshold: float, fidelity: Fidelity | None) -> Gate:
+    if fidelity is None:
+        return _unknown("min_agreement", threshold, _NO_TEACHER)
+    agreement = Estimate(fidelity.agreement, fidelity.agreement_ci)
+    return _at_least("min_agreement", threshold, agreement, fidelity.rows)
 
 
 def _speed(threshold: float, speedup: Speedup | None) -> Gate:
@@ -99,6 +117,28 @@ def _size(threshold: float, size_mb: float) -> Gate:
         status="pass" if size_mb <= threshold else "fail",
         rows_to_settle=None,
         message=message,
+    )
+
+
+def _flips(threshold: int, invariance: Invariance | None) -> Gate:
+    """No interval: the same text asked twice is no sample, and one answer that changes is a fault found."""
+    name = "max_invariance_flips"
+    if invariance is None:
+        return _unknown(
+            name, threshold, "it was not measured whether answers depend on the batch or the threads"
+        )
+    met = invariance.flips <= threshold
+    worst = max((case for case in invariance.cases if case.counted), key=lambda case: case.flips)
+    message = f"{name} {'met' if met else 'missed'}: {invariance.flips} of {invariance.rows} answers change"
+    message += f" ({worst.flips} of them {worst.name})" if invariance.flips else ""
+    return Gate(
+        name=name,
+        threshold=threshold,
+        value=invariance.flips,
+        ci=None,
+        status="pass" if met else "fail",
+        rows_to_settle=None,
+        message=f"{message}, {'at most' if met else 'more than'} {threshold}",
     )
 
 

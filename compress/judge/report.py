@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from serve.bundle import Precision
+
 Status = Literal["pass", "fail", "inconclusive"]
 Interval = tuple[float, float]  # 95 %, low then high
 
@@ -26,13 +28,49 @@ class ModelRow(_Strict):
 
     name: str  # teacher, teacher 2, plain student, student
     runtime: Literal["torch", "onnxruntime"]
-    precision: Literal["fp32", "int8"]
+    precision: Precision
     score: float
     score_ci: Interval
     parameters: int
     size_mb: float  # 10^6 bytes, of the weights file (torch) or the ONNX file
     # {"cpu": {"batch_1": all threads, "batch_1_one_thread": one thread}}; empty when not measured
     latency: dict[str, dict[str, Latency]]
+
+
+class PairedTest(_Strict):
+    """The teacher against what ships on the same rows: McNemar's exact test."""
+
+    only_teacher: int  # rows that the teacher alone answers rightly
+    only_shipped: int
+    p_value: float  # two-sided
+
+
+class Flip(_Strict):
+    """Rows on which what ships gives another label than the teacher, by the pair of labels."""
+
+    teacher: str
+    shipped: str
+    rows: int
+
+
+class Slice(_Strict):
+    """Agreement on the rows whose value (characters, or the teacher's confidence) lies between two ends, both in it."""
+
+    low: float
+    high: float
+    rows: int
+    agreement: float
+    agreement_ci: Interval
+
+
+class ReliabilityBin(_Strict):
+    """The rows answered with a confidence over `low` and up to `high`: how often the answer was right."""
+
+    low: float
+    high: float
+    rows: int
+    confidence: float  # the mean in this bin
+    accuracy: float
 
 
 class Fidelity(_Strict):
@@ -46,6 +84,12 @@ class Fidelity(_Strict):
     kl: float  # mean KL(teacher || shipped), in nats
     ece_teacher: float | None
     ece_student: float | None
+    mcnemar: PairedTest | None = None  # None where the rows have no labels
+    flips: list[Flip] = Field(default_factory=list)  # most frequent first
+    by_length: list[Slice] = Field(default_factory=list)  # characters of the text, in quarters of the rows
+    by_confidence: list[Slice] = Field(default_factory=list)  # the teacher's, in quarters of the rows
+    reliability_teacher: list[ReliabilityBin] = Field(default_factory=list)  # empty bins are left out
+    reliability_student: list[ReliabilityBin] = Field(default_factory=list)
 
 
 class Baseline(_Strict):
@@ -56,6 +100,22 @@ class Baseline(_Strict):
     only_distilled: int  # rows that the distilled student alone answers rightly
     only_plain: int
     p_value: float  # McNemar's exact test
+
+
+class LadderRow(_Strict):
+    """One way to quantise that was tried, on rows that are not reported."""
+
+    name: str  # float, dynamic int8, static int8, minmax, ...
+    precision: Precision
+    score: float  # on the selection rows; without labels, the share answered as the float file does
+    loss: float  # the float file's score less this one
+    p50_ms: float | None  # None where it was not good enough to be timed
+    speedup: float | None  # p50 of the float file over this one's; the lower of one thread and all
+    size_mb: float
+    kept_float: list[str]  # nodes that were left in float, because int8 hurts them most
+    status: Literal["passed", "missed", "refused"]
+    why: str  # one sentence for people
+    chosen: bool
 
 
 class Speedup(_Strict):
@@ -81,6 +141,46 @@ class Gate(_Strict):
     message: str  # one sentence for people
 
 
+class InvarianceCase(_Strict):
+    """The same texts, asked in another way, against each text answered alone."""
+
+    name: str
+    counted: bool  # False for what the runtime does not do: true batches of a model that is run text by text
+    largest_change: float  # in any probability of any row
+    flips: int  # rows with another label
+
+
+class Invariance(_Strict):
+    """Whether an answer of what ships depends on anything but its text."""
+
+    rows: int
+    batching: Literal["batch", "one_by_one"]  # how the runtime answers many texts
+    threads: int  # with which the texts were answered alone
+    cases: list[InvarianceCase]
+    flips: int  # rows whose label changed in any counted case
+
+
+class Held(_Strict):
+    """One model's score on changed rows, and how far it is below the one on the test rows."""
+
+    score: float
+    score_ci: Interval
+    drop: float  # above 0: it does worse than on the test rows
+    drop_ci: Interval  # paired for changed test rows; of independent samples for a file
+
+
+class Shift(_Strict):
+    """Teacher and what ships on test rows that were changed, or on a file from elsewhere. No gate rests on it."""
+
+    name: str  # typos, case, punctuation, or the file's name in the recipe
+    kind: Literal["perturbed", "file"]
+    rows: int
+    teacher: Held | None  # None where the rows have no labels
+    shipped: Held | None
+    agreement: float  # of the two, on these rows
+    agreement_ci: Interval
+
+
 class Parity(_Strict):
     """An ONNX file against the PyTorch model it came from, on real texts."""
 
@@ -91,6 +191,18 @@ class Parity(_Strict):
     texts: int
     batch_sizes: list[int]
     lengths: list[int]  # tokens, the different padded lengths that were fed
+
+
+class ExportForm(_Strict):
+    """One form in which a model was written down as ONNX, to choose the file from."""
+
+    model: str  # teacher, plain student, student
+    name: str  # opset-23, portable, opset-17-fused
+    opset: int
+    proven: bool
+    chosen: bool
+    p50_ms: float | None  # one text, one thread, without the tokenizer; None where time was not asked
+    reason: str | None  # why it was not proven, or what was rolled back
 
 
 class Machine(_Strict):
@@ -112,16 +224,20 @@ class Report(_Strict):
     verdict: Status
     task: str
     metric: str | None  # None where the rows have no labels: judged by agreement alone
-    shipped: str  # "onnx-int8" | "onnx-fp32"
+    shipped: str  # "onnx-int8", "onnx-fp32", ...
     models: list[ModelRow]
     fidelity: Fidelity
     # Where the teacher is an average of several: what ships against each of them.
     by_teacher: dict[str, Fidelity] = Field(default_factory=dict)
     baseline: Baseline | None = None  # None where the recipe asked for none
+    invariance: Invariance | None = None
+    generalization: list[Shift] = Field(default_factory=list)
+    ladder: list[LadderRow] = Field(default_factory=list)  # with `quantize: {method: auto}`
     speedup: Speedup | None
     size_ratio: float  # teacher's size over the shipped file's
     gates: list[Gate]
     parity: list[Parity]
+    exports: list[ExportForm] = Field(default_factory=list)  # every form that was tried
     notes: list[str]  # what was decided on the way and a reader should know
     labels: list[str]
     rows: dict[str, int]  # rows per split: train, validation, test

@@ -11,9 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from compress.judge.report import Baseline, Fidelity, Latency, ModelRow, Report, Speedup, Status
+from compress.judge.robustness import flip_lines, invariance_line, shift_table
 from compress.judge.wording import RUNTIME_NAMES, metric_name, percent, sentence, times
 
-__all__ = ["render", "sentence"]
+__all__ = ["beside", "fidelity_lines", "render", "sentence", "status"]
 
 _STYLES: dict[Status, str] = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
 _NONE = "-"
@@ -21,18 +22,26 @@ _NONE = "-"
 
 def render(report: Report) -> RenderableType:
     """Everything a person wants to know of a run, the verdict last: it is what stays on the screen."""
-    facts = [(Text("Fidelity:"), _fidelity_lines(report.fidelity))]
+    facts = [(Text("Fidelity:"), fidelity_lines(report.fidelity))]
     for name, found in report.by_teacher.items():
-        facts.append((Text(f"{name.partition(' torch')[0].capitalize()}:"), _fidelity_lines(found)))
+        facts.append((Text(f"{name.partition(' torch')[0].capitalize()}:"), fidelity_lines(found)))
+    if report.fidelity.flips:
+        facts.append((Text("Flips:"), flip_lines(report.fidelity)))
+    if report.invariance is not None:
+        facts.append((Text("Invariance:"), invariance_line(report.invariance)))
     if report.baseline is not None:
         facts.append((Text("Helped?"), _baseline_lines(report, report.baseline)))
     if report.speedup is not None:
         facts.append((Text("Speed:"), _speed_lines(report.speedup)))
-    parts: list[RenderableType] = [_models(report), Text(), _beside(facts), Text()]
+    parts: list[RenderableType] = [_models(report), Text(), beside(facts), Text()]
+    if report.ladder:
+        parts += [_ladder(report), Text()]
+    if report.generalization:
+        parts += [shift_table(report), Text()]
     if report.gates:
-        parts += [_beside([(_status(gate.status), gate.message) for gate in report.gates]), Text()]
+        parts += [beside([(status(gate.status), gate.message) for gate in report.gates]), Text()]
     if report.notes:
-        parts += [_beside([(Text("Note:"), note) for note in report.notes]), Text()]
+        parts += [beside([(Text("Note:"), note) for note in report.notes]), Text()]
     # Text, not markup: a note or label may hold square brackets.
     parts.append(Text(sentence(report), style=f"bold {_STYLES[report.verdict]}"))
     return Group(*parts)
@@ -66,6 +75,26 @@ def _cells(row: ModelRow, reference: Latency | None) -> list[str]:
     ]
 
 
+def _ladder(report: Report) -> Table:
+    """What was tried before the file was chosen."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column("quantiser", overflow="fold")
+    for header in (f"{metric_name(report)}\nto select", "MB", "p50\nms", "nodes\nin float"):
+        table.add_column(header, justify="right", no_wrap=True)
+    table.add_column("", overflow="fold")
+    for row in report.ladder:
+        cells = (
+            row.name,
+            f"{row.score:.3f}",
+            f"{row.size_mb:.1f}",
+            f"{row.p50_ms:.2f}" if row.p50_ms is not None else _NONE,
+            str(len(row.kept_float)) if row.kept_float else _NONE,
+            f"ships: {row.why}" if row.chosen else row.why,
+        )
+        table.add_row(*(Text(cell) for cell in cells))
+    return table
+
+
 def _batch_1(row: ModelRow) -> Latency | None:
     """One text at a time with all threads, on the first device that was measured."""
     for device in row.latency.values():
@@ -81,7 +110,7 @@ def _count(parameters: int) -> str:
     return str(parameters)
 
 
-def _fidelity_lines(fidelity: Fidelity) -> str:
+def fidelity_lines(fidelity: Fidelity) -> str:
     """Two lines, broken so that no interval is torn apart at 80 columns."""
     answers = f"agreement {percent(fidelity.agreement, fidelity.agreement_ci)}"
     if fidelity.retention is not None and fidelity.retention_ci is not None:
@@ -115,11 +144,12 @@ def _speed_lines(speedup: Speedup) -> str:
     )
 
 
-def _status(status: Status) -> Text:
-    return Text(status.upper(), style=_STYLES[status])
+def status(found: Status) -> Text:
+    """A status in capitals and in its colour."""
+    return Text(found.upper(), style=_STYLES[found])
 
 
-def _beside(rows: list[tuple[Text, str]]) -> Table:
+def beside(rows: list[tuple[Text, str]]) -> Table:
     """A word and its sentence per row; the sentence wraps beside the word."""
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column(no_wrap=True)

@@ -16,7 +16,16 @@ from compress.judge.latency import LatencyResult
 from compress.judge.machine import machine, versions
 from compress.judge.metrics import Metric
 from compress.judge.paired import mcnemar, paired_difference
-from compress.judge.report import Baseline, ModelRow, Parity, Report
+from compress.judge.report import (
+    Baseline,
+    ExportForm,
+    Invariance,
+    LadderRow,
+    ModelRow,
+    Parity,
+    Report,
+    Shift,
+)
 from compress.judge.speedup import latency_rows, speedup
 from export.parity import ParityFinding
 
@@ -29,8 +38,12 @@ class Measured:
     probabilities: Mapping[str, NDArray[np.float64]]  # (rows, labels) by contestant
     timings: Mapping[int, LatencyResult]  # by number of threads
     parity: Sequence[ParityFinding]
+    invariance: Invariance | None = None
+    generalization: Sequence[Shift] = ()
     baseline: str | None = None  # the contestant that learnt without a teacher
     single_teachers: Sequence[str] = ()  # contestants, where the teacher is an average of several
+    exports: Sequence[ExportForm] = ()
+    ladder: Sequence[LadderRow] = ()  # quantisers that were tried for what ships
 
 
 @dataclass(frozen=True)
@@ -56,13 +69,19 @@ def make_report(
     labels = splits.label_names or ()
     teacher_answers = measured.probabilities[REFERENCE]
     found = fidelity(
-        teacher_answers, measured.probabilities[shipped.key], gold, asked.metric, seed=asked.seed
+        teacher_answers,
+        measured.probabilities[shipped.key],
+        gold,
+        asked.metric,
+        seed=asked.seed,
+        labels=labels,
+        texts=splits.test.texts,
     )
     fast = speedup(measured.timings, shipped.key)
     # Without labels a score is the share of rows that are answered as the teacher answers them.
     against = teacher_answers.argmax(axis=1) if gold is None else gold
     answer = measured.probabilities[shipped.key]
-    gates = judge(asked.thresholds, found, fast, shipped.size_mb)
+    gates = judge(asked.thresholds, found, fast, shipped.size_mb, measured.invariance)
     return Report(
         verdict=verdict(gates),
         task=asked.task,
@@ -85,10 +104,14 @@ def make_report(
             for name in measured.single_teachers
         },
         baseline=_baseline(measured, shipped, gold, asked, len(labels)),
+        invariance=measured.invariance,
+        generalization=list(measured.generalization),
+        ladder=list(measured.ladder),
         speedup=fast,
         size_ratio=measured.contestants[0].size_mb / shipped.size_mb,
         gates=gates,
         parity=[_parity(finding) for finding in measured.parity],
+        exports=list(measured.exports),
         notes=list(notes),
         labels=list(labels),
         rows={"train": len(splits.train), "validation": len(splits.validation), "test": len(splits.test)},

@@ -119,7 +119,7 @@ class BiLstmForSequenceClassification(WordModel):
         states = words
         for ahead, back in zip(self.forwards, self.backwards, strict=True):
             states = self.dropout(states)
-            if torch.onnx.is_in_onnx_export():
+            if torch.onnx.is_in_onnx_export() and torch.compiler.is_exporting():
                 states = _onnx_lstm([ahead, back], states, lengths, self.config.hidden_size)
             else:
                 against = _at(back(_at(states, turned))[0], turned)
@@ -177,7 +177,8 @@ def _onnx_lstm(
 ) -> torch.Tensor:
     """The same as one operator of the graph: states (batch, tokens, 2 hidden) for words (batch, tokens, width).
 
-    `torch.export` would unroll an `nn.LSTM`, and so fix the length. The operator takes lengths itself.
+    `torch.export` would unroll an `nn.LSTM`, and so fix the length. The operator takes lengths itself. (The
+    TorchScript exporter knows `nn.LSTM`, and does not know how to be given an operator.)
     """
 
     def weights(*names: str) -> torch.Tensor:

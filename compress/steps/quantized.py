@@ -1,39 +1,74 @@
 """The stage that makes an exported file smaller, with the proof that it still answers as its model does."""
 
+import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from compress.data.rows import Rows
+from compress.data.stratify import sample
+from compress.judge.machine import machine
+from compress.judge.report import LadderRow
 from compress.models.trained import Trained
 from compress.stage import Stage
-from compress.steps.proof import prove, read_finding, tools
+from compress.steps.ladder import QUANTIZED_FILE, Ladder, Rung, climb, read_ladder, write_ladder
+from compress.steps.proof import PARITY, prove, read_finding, tools
 from compress.workshop import Workshop
 from export.model import OnnxModel
 from export.parity import ParityFinding
-from export.quantize import Quantize
+from export.quantize import Auto, KeepFloat, Quantiser, Static
+from export.quantize.circumstances import Circumstances, Feed, saturates
+from serve.encoding import pad, pad_id, tokenize
+from serve.session import open_session
 
-QUANTIZED_FILE = "model_quantized.onnx"
+
+@dataclass(frozen=True)
+class Quantized:
+    """What came of an exported file."""
+
+    model: OnnxModel | None  # None: the float file ships
+    parity: tuple[ParityFinding, ...] = ()
+    ladder: tuple[LadderRow, ...] = ()  # what was tried, where the recipe leaves the choice
 
 
 def quantize_stage(
     workshop: Workshop,
-    options: Quantize,
+    options: Quantiser | Auto | KeepFloat,
     made_from: Stage,
     model: OnnxModel,
     trained: Trained,
-    proof_rows: Rows,
+    rows: Rows,
     name: str,
-) -> tuple[OnnxModel, ParityFinding] | None:
-    """The int8 file, or None where the recipe keeps the float one."""
-    if options.method == "none":
-        return None
+) -> Quantized:
+    """The smaller file, calibrated, proven and, where it is to be chosen, chosen on these rows.
+
+    Raises `ProofError` where the file that the recipe names does not answer as its model does.
+    """
+    if isinstance(options, KeepFloat):
+        return Quantized(None)
 
     def work(folder: Path) -> Mapping[str, object]:
         workshop.progress.say(f"{name}: {options.method} quantisation, then comparing with PyTorch")
-        quantized = options.quantize(model, folder / QUANTIZED_FILE)
-        assert quantized is not None
-        prove(quantized, trained, proof_rows, folder)
-        return {"size_mb": quantized.size_mb}
+        texts = options.calibration_texts if isinstance(options, Auto | Static) else 0
+        known = Circumstances(
+            feeds=calibration_feeds(model, trained, sample(rows, texts, workshop.seed).texts)
+            if texts
+            else (),
+            saturates=saturates(machine().instruction_set),
+        )
+        if isinstance(options, Auto):
+            ladder = Ladder(options, model, trained, rows, workshop.metric, workshop.seed, known)
+            climbed = climb(ladder, folder / "rungs", workshop.progress)
+            write_ladder(folder, climbed.rows)
+            made = _keep(climbed.chosen, folder)
+            shutil.rmtree(folder / "rungs")
+            noisy = climbed.noisy
+        else:
+            made = options.quantize(model, folder / QUANTIZED_FILE, known)
+            prove(made, trained, rows, folder)
+            noisy = False
+        facts = {} if made is None else {"precision": made.precision, "batching": made.batching}
+        return {**facts, "size_mb": (made or model).size_mb, "noisy": noisy}
 
     stage = workshop.do(
         name,
@@ -41,8 +76,35 @@ def quantize_stage(
             "from": made_from.digest,
             "options": options.model_dump(),
             "with": tools(),
-            "rows": proof_rows.digest(),
+            "rows": rows.digest(),
+            "metric": workshop.metric,
+            "seed": workshop.seed,
         },
         work,
     )
-    return OnnxModel(stage.folder / QUANTIZED_FILE, "int8", model.opset), read_finding(stage.folder)
+    facts = stage.facts
+    if facts["noisy"]:
+        # Others were busy while the candidates were timed: kept for this report, climbed again by the next run.
+        stage.reopen()
+    ladder_rows = tuple(read_ladder(stage.folder)) if isinstance(options, Auto) else ()
+    if "precision" not in facts:
+        return Quantized(None, (), ladder_rows)
+    small = OnnxModel(stage.folder / QUANTIZED_FILE, facts["precision"], model.opset, facts["batching"])  # type: ignore[arg-type]  # as it was written
+    return Quantized(small, (read_finding(stage.folder),), ladder_rows)
+
+
+def calibration_feeds(model: OnnxModel, trained: Trained, texts: list[str]) -> list[Feed]:
+    """The texts as the graph takes them, one each and unpadded."""
+    inputs = open_session(model.path, len(trained.labels), threads=1).inputs
+    padding = pad_id(trained.encoder, trained.folder / "tokenizer_config.json")
+    return [pad([encoding], inputs, padding).arrays for encoding in tokenize(trained.encoder, texts)]
+
+
+def _keep(chosen: Rung | None, folder: Path) -> OnnxModel | None:
+    """The chosen file and its proof, in the stage's own folder."""
+    if chosen is None:
+        return None
+    shutil.move(chosen.model.path.with_name(PARITY), folder / PARITY)
+    shutil.move(chosen.model.path, folder / QUANTIZED_FILE)
+    made = chosen.model
+    return OnnxModel(folder / QUANTIZED_FILE, made.precision, made.opset, made.batching)

@@ -4,9 +4,14 @@ from typing import Annotated
 
 from pydantic import Field
 
+from export.quantize.auto import Auto
 from export.quantize.dynamic import Dynamic
+from export.quantize.float16 import Float16
 from export.quantize.keep_float import KeepFloat
+from export.quantize.static import Static
+from export.quantize.weights import WeightsOnly
 
-Quantize = Annotated[Dynamic | KeepFloat, Field(discriminator="method")]
+Quantiser = Dynamic | Static | WeightsOnly | Float16  # what makes a file
+Quantize = Annotated[Quantiser | Auto | KeepFloat, Field(discriminator="method")]
 
-__all__ = ["Dynamic", "KeepFloat", "Quantize"]
+__all__ = ["Auto", "Dynamic", "Float16", "KeepFloat", "Quantiser", "Quantize", "Static", "WeightsOnly"]

@@ -4,16 +4,15 @@ That one scale is why an answer depends on the rest of its batch, and why the ru
 text by text.
 """
 
-import logging
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from export.model import OnnxModel
 from export.options import Options
-
-# Named, because the quantiser would turn the opset-23 `Attention` into an operator that does not exist.
-# `Gather` is the embedding table: two thirds of a small student's file.
-OPERATORS = ("MatMul", "Gemm", "Gather")
+from export.quantize.circumstances import ANY, Circumstances
+from export.quantize.quiet import quiet
+from export.quantize.weighted import OPERATORS
+from serve.bundle import Batching, Precision
 
 
 class Dynamic(Options):
@@ -22,7 +21,12 @@ class Dynamic(Options):
     method: Literal["dynamic"] = "dynamic"
     per_channel: bool = True
 
-    def quantize(self, model: OnnxModel, path: Path) -> OnnxModel:
+    title: ClassVar[str] = "dynamic int8"
+    precision: ClassVar[Precision] = "int8"
+    bytes_per_parameter: ClassVar[float] = 1.02
+    batching: ClassVar[Batching] = "one_by_one"
+
+    def quantize(self, model: OnnxModel, path: Path, circumstances: Circumstances = ANY) -> OnnxModel:
         """Write the int8 form of a float file to `path`."""
         import onnx
         from onnxruntime.quantization import QuantType, quantize_dynamic
@@ -31,19 +35,17 @@ class Dynamic(Options):
         # The exporter's inferred shapes contradict the quantiser's, which then refuses the graph.
         proto.graph.ClearField("value_info")
         temporary = path.with_name(path.name + ".part")
-        root = logging.getLogger()
-        level = root.level
-        root.setLevel(logging.ERROR)  # it advises pre-processing, on the root logger
-        try:
+        with quiet():  # it advises pre-processing
             quantize_dynamic(
                 proto,
                 str(temporary),
+                # Named, because `Attention` would become an operator that does not exist.
                 op_types_to_quantize=list(OPERATORS),
+                nodes_to_exclude=sorted(circumstances.keep_float),
                 per_channel=self.per_channel,
+                reduce_range=circumstances.saturates,
                 weight_type=QuantType.QInt8,
                 extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
             )
-        finally:
-            root.setLevel(level)
         temporary.replace(path)
-        return OnnxModel(path, "int8", model.opset)
+        return OnnxModel(path, self.precision, model.opset, self.batching)

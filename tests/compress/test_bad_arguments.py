@@ -14,6 +14,7 @@ CASES = [
     (["run", "recipes/quickstart.yaml", "--set", "seed.deep=1"], ("seed.deep", "no keys")),
     (["run", "--data", "x.csv"], ("--teacher",)),
     (["predict", "recipes", "in.csv", "out.csv"], ("recipes is not a bundle", "bundle.json")),
+    (["verify", "recipes"], ("recipes is not a bundle", "bundle.json")),
     (["serve", "recipes"], ("recipes is not a bundle",)),
     (["demo", "recipes"], ("recipes is not a bundle",)),
 ]

@@ -1,12 +1,24 @@
 """Recipes that ask for what cannot be: the cases first, then what holds for a recipe with many faults."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mistakes import Case, check, require, run_refused, setting
 from tiny import tiny_recipe
 
+
+def half_precision_on_a_processor(recipe: dict[str, Any], _: Path) -> None:
+    recipe["quantize"], recipe["device"] = {"method": "fp16"}, "cpu"
+
+
 CASES = [
+    Case(
+        "half precision without a GPU",
+        half_precision_on_a_processor,
+        ("quantize.method is fp16", "the device of this run is cpu", "quantize.method: auto"),
+    ),
+    Case("bits that nothing has", setting("quantize", {"method": "weights", "bits": 3}), ("bits", "4 or 8")),
     Case("misspelt key", setting("data.colums", {}), ("data.colums", "did you mean columns?", "--dry-run")),
     Case(
         "misspelt key deep down",

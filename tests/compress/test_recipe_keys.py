@@ -8,6 +8,7 @@ import pytest
 from compress.errors import RecipeError, UserError
 from compress.recipe import RunConfig
 from compress.recipe_file import check_recipe, read_recipe
+from export.quantize import Dynamic
 
 RECIPE: dict[str, Any] = {
     "data": {"path": "x"},
@@ -78,6 +79,7 @@ def faults(*overrides: str, **changes: Any) -> list[str]:
             {"data": {"path": "x", "unlabelled": "f.txt"}},
             "data.unlabelled: no such key; did you mean unlabeled?",
         ),
+        ({"export": {"taget": "auto"}}, "export.taget: no such key; did you mean target?"),
         ({"basline": True}, "basline: no such key; did you mean baseline?"),
     ],
 )
@@ -101,6 +103,7 @@ def test_a_misspelt_key_is_named_where_it_is_written(changes: dict[str, Any], fa
         ({"data": {"path": "x", "unlabeled": [1]}}, "data.unlabeled.0", "valid string"),
         ({"data": {"path": "x", "labels": {0: "a", 1: 2}}}, "data.labels.1", "valid string"),
         ({"student": {"architecture": "bilstn"}}, "student", "did you mean bilstm?"),
+        ({"export": {"target": "browser"}}, "export.target", "'auto', 'portable' or 'cuda'"),
         ({"augment": {"mask": 0.7}}, "augment", "substitute and mask together are 1.1"),
     ],
 )
@@ -186,3 +189,19 @@ def test_a_recipe_does_not_end_with_layers_whose_head_nobody_taught(method: str)
     assert f"distill: ends with {method}" in fault
     assert "{method: logits}" in fault
     config(distill=[{"method": method}, {"method": "logits"}])
+
+
+def test_a_file_for_cuda_is_not_quantised_to_operators_of_the_processor() -> None:
+    (fault,) = faults(export={"target": "cuda"})  # dynamic int8 is what is left out
+    assert "int8 operators run on the processor" in fault
+    assert config(export={"target": "cuda"}, quantize={"method": "none"}).export.target == "cuda"
+
+
+def test_the_ladder_knows_the_gate_on_size() -> None:
+    def limit(**quantize: Any) -> object:
+        asked = config(gates={"max_size_mb": 18}, quantize={"method": "auto", **quantize})
+        return getattr(asked.quantiser, "max_size_mb", None)
+
+    assert limit() == 18
+    assert limit(max_size_mb=9) == 9
+    assert config(gates={"max_size_mb": 18}).quantiser == Dynamic()

@@ -23,7 +23,10 @@ import export.parity
 import serve
 from compress.cli import main
 from compress.demo import live_teacher
+from compress.judge.latency import Plan
+from compress.progress import Silent
 from compress.stage import MANIFEST
+from compress.verify.pipeline import verify_bundle
 from serve.bundle import read
 from serve.errors import UserError
 
@@ -53,7 +56,13 @@ def test_every_row_of_the_table_is_measured(tiny_run: TinyRun) -> None:
     assert student_int8.parameters < teacher.parameters
     assert all({"batch_1", "batch_1_one_thread"} <= set(row.latency["cpu"]) for row in report.models)
     assert {parity.file for parity in report.parity} == {"model.onnx", "model_quantized.onnx"}
+    assert report.ladder == []  # the recipe names its quantiser
+    assert read(tiny_run.bundle).manifest.batching == "one_by_one"
     assert len(report.parity) == 3
+    # A quantiser follows, or the file is there to compare with: one form each, and no time lost on others.
+    assert [(one.model, one.name, one.proven, one.chosen, one.p50_ms) for one in report.exports] == [
+        (name, "opset-23", True, True, None) for name in ("teacher", "student")
+    ]
 
 
 def test_the_report_beside_and_inside_the_bundle_say_the_same(tiny_run: TinyRun) -> None:
@@ -70,6 +79,49 @@ def test_the_score_is_that_of_the_file_that_ships(tiny_run: TinyRun) -> None:
     agreement = np.mean([a.label == row["teacher"]["label"] for a, row in zip(answers, rows, strict=True)])
     assert accuracy == pytest.approx(tiny_run.report.models[-1].score)
     assert agreement == pytest.approx(tiny_run.report.fidelity.agreement)
+
+
+def test_the_report_says_where_answers_change(tiny_run: TinyRun) -> None:
+    report = tiny_run.report
+    assert report.invariance is not None
+    assert (report.invariance.batching, report.invariance.rows) == ("one_by_one", 150)
+    assert report.invariance.flips == 0
+    assert {case.counted for case in report.invariance.cases} == {True, False}
+    assert [(shift.name, shift.rows) for shift in report.generalization] == [
+        ("typos", 150),
+        ("case", 150),
+        ("punctuation", 150),
+    ]
+    case = report.generalization[1]
+    assert case.teacher is not None
+    assert case.shipped is not None
+    assert (case.teacher.drop, case.shipped.drop) == (0, 0)  # the tokenizer makes all letters small
+    typos = report.generalization[0]
+    assert typos.teacher is not None
+    assert typos.teacher.drop > 0
+    flips = sum(flip.rows for flip in report.fidelity.flips)
+    assert 1 - flips / 150 == pytest.approx(report.fidelity.agreement)
+    card = (tiny_run.bundle / "README.md").read_text()
+    assert "| typos | 150 | 0." in card
+    assert "| true batches: all in one call | " in card
+
+
+def test_verifying_its_bundle_finds_what_the_run_found(
+    tiny_run: TinyRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("compress.verify.pipeline.pilot", lambda *_, **__: Plan(5, 5))
+    found = verify_bundle(tiny_run.bundle, None, Silent())
+    report = tiny_run.report
+    assert found.fidelity is not None
+    assert found.score == found.reported_score == report.models[-1].score
+    assert found.score_ci == report.models[-1].score_ci
+    for name, value in report.fidelity.model_dump().items():
+        if name not in {"kl", "ece_teacher", "by_confidence", "reliability_teacher"}:  # of rounded answers
+            assert getattr(found.fidelity, name) == getattr(report.fidelity, name), (name, value)
+    assert found.fidelity.kl == pytest.approx(report.fidelity.kl, abs=1e-5)
+    assert found.invariance == report.invariance
+    assert found.gates == [gate for gate in report.gates if gate.name != "min_speedup"]
+    assert found.notes == [] or "busy" in found.notes[0]
 
 
 def test_a_copied_bundle_answers_in_plain_onnxruntime_as_compress_serve_does(
@@ -144,7 +196,11 @@ def test_another_quantizer_trains_nothing_again(tiny_run: TinyRun, tmp_path: Pat
     assert len(trained) == 6
     assert {name: before[name] for name in trained} == {name: after[name] for name in trained}
     assert report.shipped == "onnx-fp32"
+    timed = {one.name for one in report.exports if one.model == "student" and one.p50_ms}
+    assert timed == {"opset-23", "portable", "opset-17-fused"}
+    (chosen,) = [one for one in report.exports if one.model == "student" and one.chosen]
     bundle = read(folder / "bundle")
+    assert bundle.manifest.opset == chosen.opset
     assert bundle.manifest.model == "onnx/model.onnx"
     assert bundle.manifest.batching == "batch"
     assert not (folder / "bundle" / "onnx" / "model_quantized.onnx").exists()
@@ -158,7 +214,8 @@ def test_a_changed_input_makes_its_own_stages_again_and_no_others(tiny_run: Tiny
     recipe["distill"][0] |= {"temperature": 4.0, "epochs": 1}
     compress.run(recipe, out=folder)
     made = {name.rsplit("-", 1)[0] for name in set(stage_times(folder)) - before}
-    assert made - {"latency"} == {"student-1-logits", "student-onnx", "student-int8", "answers"}
+    measured = {"answers", "invariance", "generalization"}
+    assert made - {"latency"} == {"student-1-logits", "student-onnx", "student-int8"} | measured
 
 
 def test_a_teacher_whose_labels_stand_in_another_order_scores_the_same(

@@ -12,8 +12,10 @@ from small_models import small_model, torch_forward
 from tokenizers import Tokenizer
 
 from compress.models.predict import input_names
+from export.forms import OPSET_23
+from export.graph import check_graph
 from export.model import OnnxModel
-from export.onnx_export import check_graph, to_onnx
+from export.onnx_export import to_onnx
 from export.parity import prove_parity
 from export.proof import ProofError
 from export.quantize import Dynamic
@@ -106,14 +108,14 @@ def test_a_frozen_axis_is_caught(axis: int, exported: OnnxModel) -> None:
     graph = onnx.load(str(exported.path))
     graph.graph.input[0].type.tensor_type.shape.dim[axis].dim_value = 8
     with pytest.raises(ProofError, match="fixed axis"):
-        check_graph(graph, small_model("bert"), [value.name for value in graph.graph.input])
+        check_graph(graph, OPSET_23, small_model("bert").config, [value.name for value in graph.graph.input])
 
 
 def test_another_opset_is_caught(exported: OnnxModel) -> None:
     graph = onnx.load(str(exported.path))
     next(entry for entry in graph.opset_import if not entry.domain).version = 20
     with pytest.raises(ProofError, match="opset 20 where 23"):
-        check_graph(graph, small_model("bert"), [value.name for value in graph.graph.input])
+        check_graph(graph, OPSET_23, small_model("bert").config, [value.name for value in graph.graph.input])
 
 
 def test_an_invalid_file_is_no_model(tmp_path: Path, tokenizer: Tokenizer) -> None:

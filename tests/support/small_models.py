@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
 
+from compress.models import word_models as _registered  # noqa: F401  so that AutoConfig knows them
 from export.parity import Forward
 from serve.encoding import Integers
 
@@ -39,6 +40,25 @@ ARCHITECTURES: dict[str, dict[str, object]] = {
     | {"relative_attention": True, "position_buckets": 16, "pos_att_type": ["p2c", "c2p"]},
     "modernbert": SMALL | {"pad_token_id": 0, "local_attention": 16, "global_attn_every_n_layers": 2},
 }
+# The same layers with other settings, under a name of their own.
+VARIANTS: dict[str, tuple[str, dict[str, object]]] = {
+    "minilm": ("bert", SMALL | {"num_attention_heads": 8, "intermediate_size": 128}),
+    "deberta-v3": (
+        "deberta-v2",
+        ARCHITECTURES["deberta-v2"]
+        | {
+            "share_att_key": True,
+            "norm_rel_ebd": "layer_norm",
+            "position_biased_input": False,
+            "type_vocab_size": 0,
+        },
+    ),
+    "bilstm": (
+        "compress-bilstm",
+        {"vocab_size": 300, "embedding_size": 32, "hidden_size": 24, "num_labels": 3},
+    ),
+    "textcnn": ("compress-textcnn", {"vocab_size": 300, "embedding_size": 32, "filters": 8, "num_labels": 3}),
+}
 
 TEXTS = [
     "the team saw a goal",
@@ -54,18 +74,19 @@ TEXTS = [
 ]
 
 
-def small_model(architecture: str) -> PreTrainedModel:
-    """A small random classifier; its weights are scaled until its logits have a deviation of at least 0.5.
+def small_model(architecture: str, *, deviation: float = 0.5) -> PreTrainedModel:
+    """A small random classifier; its weights are scaled until its logits have a deviation of at least so much.
 
     As initialised they have 0.002 to 0.014, and any tolerance would pass.
     """
     torch.manual_seed(11)
-    config = AutoConfig.for_model(architecture, **ARCHITECTURES[architecture])
+    kind, settings = VARIANTS.get(architecture) or (architecture, ARCHITECTURES[architecture])
+    config = AutoConfig.for_model(kind, **settings)
     model = AutoModelForSequenceClassification.from_config(config).eval()
     ids = torch.randint(5, 300, (16, 12))
     for _ in range(20):
         with torch.inference_mode():
-            if float(model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits.std()) >= 0.5:
+            if float(model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits.std()) >= deviation:
                 return model
         with torch.no_grad():
             for name, parameter in model.named_parameters():

@@ -4,8 +4,9 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from compress.card import model_card
 from compress.judge.gates import Thresholds, judge, verdict
-from compress.judge.report import Fidelity, Report
+from compress.judge.report import Fidelity, LadderRow, Report
 from compress.judge.table import render, sentence
 
 Make = Callable[..., Report]
@@ -78,8 +79,66 @@ def test_the_table_holds_every_figure_on_one_line_per_model(make_report: Make) -
     assert spaced(shipped) == "student ONNX int8 0.892 [0.871, 0.912] 8.9 0.38 0.46 14.2 17.4M"
 
 
+def robust(make_report: Make) -> Report:
+    part = {"low": 0.5, "high": 0.83, "rows": 218, "agreement": 0.801, "agreement_ci": (0.74, 0.85)}
+    held = {"score": 0.861, "score_ci": (0.84, 0.88), "drop": 0.031, "drop_ci": (0.012, 0.05)}
+    found = make_report().fidelity.model_dump() | {
+        "mcnemar": {"only_teacher": 30, "only_shipped": 25, "p_value": 0.59},
+        "flips": [
+            {"teacher": "negative", "shipped": "positive", "rows": 33},
+            {"teacher": "positive", "shipped": "negative", "rows": 25},
+        ],
+        "by_length": [{**part, "low": 4, "high": 49}, {**part, "low": 148, "high": 270, "agreement": 0.98}],
+        "by_confidence": [part, {**part, "low": 0.998, "high": 1, "agreement": 1}],
+    }
+    cases = [("all in one call", True, 0.0, 0), ("true batches: all in one call", False, 0.08, 3)]
+    return make_report(
+        fidelity=found,
+        invariance={
+            "rows": 200,
+            "batching": "one_by_one",
+            "threads": 2,
+            "cases": [
+                dict(zip(("name", "counted", "largest_change", "flips"), case, strict=True)) for case in cases
+            ],
+            "flips": 0,
+        },
+        generalization=[
+            {
+                "name": name,
+                "kind": "file",
+                "rows": 1000,
+                "teacher": held,
+                "shipped": held if name != "bare" else None,
+                "agreement": 0.9,
+                "agreement_ci": (0.88, 0.92),
+            }
+            for name in ("typos", "a file of reviews from elsewhere", "bare")
+        ],
+    )
+
+
+def test_where_answers_change_is_said(make_report: Make) -> None:
+    text = spaced(printed(robust(make_report)))
+    for words in (
+        "58 of 872 rows: negative to positive 33, positive to negative 25",
+        "19.9 % where the teacher is least sure (to 0.830), 0.0 % where it is surest (from 0.998)",
+        "19.9 % on the shortest texts (to 49 characters), 2.0 % on the longest (from 148)",
+        "the teacher alone is right on 30 rows, what ships alone on 25; McNemar p = 0.59",
+        "0 of 200 answers change with neighbours, padding, order or threads",
+        "true batches, which it is not asked in, would flip 3 and change a probability by up to 0.08",
+        "typos 1,000 0.861 0.861 0.900 +0.031 [+0.012, +0.050] +0.031 [+0.012, +0.050]",
+    ):
+        assert words in text, words
+
+
 def test_80_columns_are_enough(make_report: Make) -> None:
-    for report in (make_report(), make_report(metric="matthews"), make_report(notes=["word " * 60])):
+    for report in (
+        robust(make_report),
+        make_report(),
+        make_report(metric="matthews"),
+        make_report(notes=["word " * 60]),
+    ):
         text = printed(report)
         assert max(map(len, text.splitlines())) <= 80
         assert "…" not in text
@@ -112,3 +171,36 @@ def test_square_brackets_of_others_are_not_markup(make_report: Make) -> None:
 @pytest.mark.parametrize("width", [1, 20, 40, 200])
 def test_any_width_prints(make_report: Make, width: int) -> None:
     printed(make_report(notes=["a note"]), width)
+
+
+def tried(name: str, why: str, **changes: object) -> LadderRow:
+    fields: dict[str, object] = {
+        "name": name,
+        "precision": "int8",
+        "score": 0.9,
+        "loss": 0.001,
+        "p50_ms": 0.38,
+        "speedup": 2.9,
+        "size_mb": 8.9,
+        "kept_float": [],
+        "status": "passed",
+        "why": why,
+        "chosen": False,
+    }
+    return LadderRow(**(fields | changes))  # type: ignore[arg-type]  # as they are declared
+
+
+def test_what_was_tried_is_shown_with_what_ships(make_report: Make) -> None:
+    ladder = [
+        tried("dynamic int8", "was 2.9 times as fast", chosen=True),
+        tried("int4 weights", "lost 2.1 points", p50_ms=None, kept_float=["node_a", "node_b"]),
+    ]
+    report = make_report(ladder=ladder)
+    lines = [spaced(line) for line in printed(report).splitlines()]
+    assert "dynamic int8 0.900 8.9 0.38 - ships: was 2.9 times as fast" in lines
+    assert "int4 weights 0.900 8.9 - 2 lost 2.1 points" in lines
+    assert all(len(line) <= 80 for line in printed(report).splitlines())
+    card = model_card("x", report)
+    assert "| dynamic int8 | 0.9000 | 0.38 | 8.9 | - | **ships**: was 2.9 times as fast |" in card
+    assert "| int4 weights | 0.9000 | - | 8.9 | node_a, node_b | lost 2.1 points |" in card
+    assert "How the file was chosen" not in model_card("x", make_report())

@@ -1,0 +1,76 @@
+"""`data.generalization`: further labelled files, which are reported beside the test rows and never learnt from."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from compress.data.columns import find_columns, read_labels, read_texts
+from compress.data.labels import LabelSet, RawLabels
+from compress.data.read import read_raw
+from compress.data.rows import Rows, Splits
+from compress.errors import DataError, SeveralMistakesError
+from compress.recipe import DataOptions
+
+
+def load_generalization(options: DataOptions, splits: Splits) -> dict[str, Rows]:
+    """The rows of each file by its name in the recipe; label ids are the data's own.
+
+    Columns are those of `data.columns`, or found. Without labels in the data none are read. Raises `DataError`
+    for what is no such file, `SeveralMistakesError` for several.
+    """
+    found: dict[str, Rows] = {}
+    faults: list[DataError] = []
+    for name, path in (options.generalization or {}).items():
+        try:
+            found[name] = _read(name, path, options, splits)
+        except DataError as error:
+            faults.append(
+                DataError(f"data.generalization.{name}: {error.found}", error.expected, error.remedy)
+            )
+    if faults:
+        raise faults[0] if len(faults) == 1 else SeveralMistakesError(faults)
+    return found
+
+
+def overlaps(files: dict[str, Rows], splits: Splits) -> list[str]:
+    """A sentence for each file of which texts stand among those that train and select."""
+    known = {text.strip().casefold() for text in splits.train.texts + splits.validation.texts}
+    notes = []
+    for name, rows in files.items():
+        if count := sum(text.strip().casefold() in known for text in rows.texts):
+            notes.append(
+                f"{count:,} of {len(rows):,} texts of data.generalization.{name} stand in train too: "
+                "scores are flattered"
+            )
+    return notes
+
+
+def _read(name: str, path: str, options: DataOptions, splits: Splits) -> Rows:
+    raw = read_raw(path, None, None)
+    if len(raw) != 1:
+        raise DataError(
+            f"{path} has the splits {', '.join(raw)}",
+            "one file, or a folder with one",
+            "name the file itself",
+        )
+    (data,) = raw.values()
+    columns = find_columns(data, options.columns.text, options.columns.label, no_label=not splits.is_labelled)
+    texts = read_texts(data, columns.text, name)
+    if not splits.is_labelled:
+        return Rows(texts, None)
+    if columns.label is None:
+        raise DataError(
+            f"{path} has the columns {', '.join(data.column_names)}, and none is a label",
+            "a label in every row, as in the data",
+            "name the column as it is named in the data, or take the file out",
+        )
+    labels = read_labels(data, columns.label, name)
+    return Rows(texts, _label_set(labels, splits.label_names, splits.label_count).ids(labels, name))
+
+
+def _label_set(labels: RawLabels, names: Sequence[str] | None, count: int) -> LabelSet:
+    """The data's label set, for names or ids; names that look like numbers (ratings) are names."""
+    if isinstance(labels, list):
+        return LabelSet(tuple(names or map(str, range(count))), count, by_name=True)
+    numbers_are_names = names is not None and {str(label) for label in np.unique(labels)} <= set(names)
+    return LabelSet(None if names is None else tuple(names), count, by_name=numbers_are_names)

@@ -1,0 +1,112 @@
+"""`compress verify --data`: a file of other rows, read without the training stack."""
+
+import csv
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from compress.data.names import LABEL_NAMES, TEXT_NAMES
+from compress.verify.evidence import Evidence, evaluation_rows
+from serve.encoding import check_text
+from serve.errors import InputError
+
+_SEPARATORS = {".csv": ",", ".tsv": "\t"}
+_KNOWN = "csv, tsv or jsonl"
+
+
+def read_labelled_file(path: Path, labels: Sequence[str], recipe: Mapping[str, object]) -> Evidence:
+    """The rows of a csv, tsv or jsonl file, with labels and the teacher's answers where it has them.
+
+    Columns are those of the recipe's `data.columns`, or go by the usual names. Labels are the bundle's names, or
+    numbers where the recipe's `data.labels` says what they mean. A jsonl file as in the bundle
+    (`evaluation.jsonl`) may hold the teacher's answers. Raises `InputError`, or `BundleError` for such a file.
+    """
+    if not path.is_file():
+        raise InputError(f"{path} is no file", f"a {_KNOWN} file", "check the path")
+    rows = list(_rows(path))
+    if not rows:
+        raise InputError(f"{path} has no rows", "a text in each row", "check how the file was written")
+    if "teacher" in rows[0]:
+        return evaluation_rows(path, labels)
+    data = recipe.get("data")
+    data = data if isinstance(data, Mapping) else {}
+    columns = data.get("columns")
+    columns = columns if isinstance(columns, Mapping) else {}
+    text = _column(path, rows[0], columns.get("text"), TEXT_NAMES)
+    label = _column(path, rows[0], columns.get("label"), LABEL_NAMES, needed=False)
+    assert text is not None
+    names = _names_by_number(data.get("labels"))
+    texts = [_text(path, number, row.get(text)) for number, row in enumerate(rows, start=1)]
+    if label is None:
+        return Evidence(path.name, texts, None, None)
+    gold = [_label(path, number, row.get(label), labels, names) for number, row in enumerate(rows, start=1)]
+    return Evidence(path.name, texts, np.asarray(gold, dtype=np.int64), None)
+
+
+def _rows(path: Path) -> Iterator[Mapping[str, object]]:
+    suffix = path.suffix.lower()
+    if suffix != ".jsonl" and suffix not in _SEPARATORS:
+        raise InputError(f"{path} ends in {suffix or 'nothing'}", f"a {_KNOWN} file", "convert it")
+    number = 0
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            if suffix in _SEPARATORS:
+                yield from csv.DictReader(stream, delimiter=_SEPARATORS[suffix], strict=True)
+                return
+            for number, line in enumerate(stream, start=1):  # noqa: B007 - named in the message
+                row = json.loads(line)
+                if not isinstance(row, dict):
+                    raise ValueError("no JSON object")
+                yield row
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not UTF-8", "a file in UTF-8", "save it again as UTF-8") from None
+    except (csv.Error, ValueError) as error:
+        place = f"{path}, line {number}" if number else str(path)
+        raise InputError(f"{place}: {error}", f"a {_KNOWN} file", "mend the line") from None
+
+
+def _column(
+    path: Path, row: Mapping[str, object], named: object, usual: Sequence[str], *, needed: bool = True
+) -> str | None:
+    """The column of the recipe, where the file has it, else the first of the usual names that it has."""
+    wanted = ([named] if isinstance(named, str) else []) + list(usual)
+    found = next((name for name in wanted if name in row), None)
+    if found is None and needed:
+        raise InputError(
+            f"{path} has the columns {', '.join(map(str, row))}",
+            f"a column of texts: {', '.join(wanted[:4])} or the like",
+            "rename the column of the texts",
+        )
+    return found
+
+
+def _text(path: Path, number: int, text: object) -> str:
+    try:
+        return check_text(text)
+    except InputError as error:
+        raise InputError(f"{path}, row {number}: {error.found}", error.expected, error.remedy) from None
+
+
+def _names_by_number(labels: object) -> Mapping[str, str]:
+    """What numbers mean by the recipe's `data.labels`, which is a list or a mapping."""
+    if isinstance(labels, Mapping):
+        return {str(number): str(name) for number, name in labels.items()}
+    if isinstance(labels, list):
+        return {str(number): str(name) for number, name in enumerate(labels)}
+    return {}
+
+
+def _label(path: Path, number: int, found: object, labels: Sequence[str], names: Mapping[str, str]) -> int:
+    label = str(found).strip()
+    # As a run matches the names of data and teacher: capitals make no other label.
+    places = {name.casefold(): place for place, name in enumerate(labels)}
+    place = places.get(label.casefold(), places.get(names.get(label, "").casefold()))
+    if place is None:
+        raise InputError(
+            f"{path}, row {number}: the label {found!r}",
+            f"one of the bundle's labels: {', '.join(labels[:8])}",
+            "write the labels by name; numbers mean nothing without `data.labels` in the recipe",
+        )
+    return place
