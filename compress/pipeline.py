@@ -10,7 +10,6 @@ from transformers import set_seed
 
 from compress.bundle import make_bundle
 from compress.errors import ProofError
-from compress.judge.answers import read_answers
 from compress.judge.contestants import Files, line_up_student, line_up_teachers
 from compress.judge.gates import Thresholds
 from compress.judge.report import ExportForm, Report
@@ -25,7 +24,7 @@ from compress.stage import Stages, write_text
 from compress.steps.generalization import generalization_stage
 from compress.steps.invariance import invariance_stage
 from compress.steps.ladder import kept_float
-from compress.steps.measure import clock_stage, record_stage
+from compress.steps.measure import answers, clock_stage
 from compress.steps.onnx import export_files
 from compress.steps.student import Classroom, make_student, plain_budget
 from compress.steps.teachers import Taught, answer_once, teach_teachers
@@ -76,10 +75,10 @@ def _run_prepared(
 
     taught = teach_teachers(workshop, config, prepared)
     transfer = transfer_set(workshop, config, prepared, taught)
-    answers = answer_once(workshop, taught, splits, transfer.rows if transfer else None)
+    taught_answers = answer_once(workshop, taught, splits, transfer.rows if transfer else None)
     student, plain = None, None
     if config.student is not None and transfer is not None:
-        room = Classroom(taught, answers, transfer.rows, splits)
+        room = Classroom(taught, taught_answers, transfer.rows, splits)
         student = make_student(workshop, config.student, config.distill, room)
         if config.baseline:
             budget = plain_budget(config.distill, len(transfer.rows), len(splits.train))
@@ -105,9 +104,8 @@ def _run_prepared(
     ]
 
     labels = prepared.labels
-    recorded = record_stage(workshop, contestants, splits.test, labels)
+    probabilities = answers(workshop, contestants, splits.test, labels)
     invariant = invariance_stage(workshop, contestants[-1], splits.test, labels)
-    probabilities = read_answers(recorded.folder)
     shifts = generalization_stage(
         workshop, contestants, splits, prepared.generalization, probabilities, labels
     )

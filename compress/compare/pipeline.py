@@ -33,7 +33,7 @@ from compress.quiet import quiet_libraries
 from compress.recipe import RunConfig
 from compress.stage import Stage, Stages, write_json, write_text
 from compress.start import resolve
-from compress.steps.measure import record_stage
+from compress.steps.measure import answers_stage
 from compress.steps.onnx import export_files
 from compress.steps.student import Classroom, make_student, with_steps
 from compress.steps.teachers import Taught, answer_once, teach_teachers
@@ -188,8 +188,8 @@ def _student_run(
         own, room.splits.validation, config.export, lineup.name, (stage, student), config.quantiser
     )
     contestant = line_up_student("student", files)[-1]
-    recorded = record_stage(own, [contestant], room.splits.test, student.labels, f"{lineup.name}-answers")
-    probabilities = read_answers(recorded.folder)[contestant.key]
+    recorded = answers_stage(own, contestant, room.splits.test, student.labels, f"{lineup.name}-answers")
+    probabilities = read_answers(recorded.folder)
     run = StudentRun(
         method=lineup.name,
         seed=seed,
@@ -216,8 +216,8 @@ class _Made:
 
 def _teacher_run(workshop: Workshop, taught: Taught, prepared: Prepared) -> StudentRun:
     contestant = line_up_teachers(taught.teachers, None)[0]
-    recorded = record_stage(workshop, [contestant], prepared.splits.test, prepared.labels, "teacher-answers")
-    probabilities = read_answers(recorded.folder)[contestant.key]
+    recorded = answers_stage(workshop, contestant, prepared.splits.test, prepared.labels, "teacher-answers")
+    probabilities = read_answers(recorded.folder)
     return StudentRun(TEACHER, workshop.seed, probabilities.argmax(axis=1), probabilities)
 
 

@@ -1,6 +1,6 @@
-"""Every contestant's answers on the reported rows, through the verb that all of them have."""
+"""A contestant's answers on the reported rows, through the verb that all of them have."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,33 +11,30 @@ from compress.progress import Progress
 from serve.predictor import Predictor
 
 CHUNK = 64
-FILE = "probabilities.npz"
+FILE = "probabilities.npy"
 
 
 def record_answers(
-    contestants: Mapping[str, Predictor],
+    name: str,
+    predictor: Predictor,
     texts: Sequence[str],
     labels: Sequence[str],
     folder: Path,
     progress: Progress,
 ) -> None:
-    """Write each contestant's probabilities of shape (rows, labels)."""
-    arrays = {}
-    with progress.bar("answers on the test rows", len(texts) * len(contestants)) as advance:
-        for name, predictor in contestants.items():
-            rows = []
-            for start in range(0, len(texts), CHUNK):
-                chunk = texts[start : start + CHUNK]
-                rows.append(stack_probabilities(predictor.predict(chunk), labels))
-                advance(len(chunk))
-            arrays[name] = np.concatenate(rows)
+    """Write the probabilities of shape (rows, labels); `name` is told beside the progress."""
+    rows = []
+    with progress.bar(f"{name}: answers", len(texts)) as advance:
+        for start in range(0, len(texts), CHUNK):
+            chunk = texts[start : start + CHUNK]
+            rows.append(stack_probabilities(predictor.predict(chunk), labels))
+            advance(len(chunk))
     temporary = folder / f"{FILE}.part"
     with temporary.open("wb") as stream:
-        np.savez(stream, **arrays)  # type: ignore[arg-type]  # numpy's stub mistakes names for its own options
+        np.save(stream, np.concatenate(rows))
     temporary.replace(folder / FILE)
 
 
-def read_answers(folder: Path) -> dict[str, NDArray[np.float64]]:
-    """Probabilities of shape (rows, labels) by contestant."""
-    with np.load(folder / FILE) as arrays:
-        return {name: np.asarray(arrays[name]) for name in arrays.files}
+def read_answers(folder: Path) -> NDArray[np.float64]:
+    """Probabilities of shape (rows, labels)."""
+    return np.asarray(np.load(folder / FILE))

@@ -6,11 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress.data.rows import Rows, Splits
-from compress.judge.answers import read_answers
 from compress.judge.contestants import Contestant
 from compress.judge.generalization import Answers, changed_rows, shift, together
 from compress.judge.report import Shift
-from compress.steps.measure import record_stage
+from compress.steps.measure import answers
 from compress.workshop import Workshop
 
 
@@ -29,14 +28,13 @@ def generalization_stage(
     """
     teacher, shipped = contestants[0], contestants[-1]
     changed = changed_rows(splits.test, files, workshop.seed)
-    stage = record_stage(workshop, [teacher, shipped], together(changed), labels, "generalization")
-    found = read_answers(stage.folder)
+    found = answers(workshop, [teacher, shipped], together(changed), labels, "generalization")
     test = Answers(probabilities[teacher.key], probabilities[shipped.key])
     gold = splits.test.labels if splits.is_labelled else None
     shifts, start = [], 0
     for one in changed:
         part = slice(start, start + len(one.rows))
-        answers = Answers(found[teacher.key][part], found[shipped.key][part])
-        shifts.append(shift(one, answers, test, gold, workshop.metric, workshop.seed))
+        both = Answers(found[teacher.key][part], found[shipped.key][part])
+        shifts.append(shift(one, both, test, gold, workshop.metric, workshop.seed))
         start = part.stop
     return shifts

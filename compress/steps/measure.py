@@ -3,10 +3,13 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from compress.data.rows import Rows
 from compress.data.stratify import sample
-from compress.judge.answers import record_answers
-from compress.judge.contestants import Contestant, predictors
+from compress.judge.answers import read_answers, record_answers
+from compress.judge.contestants import Contestant
 from compress.judge.machine import machine, versions
 from compress.judge.timing import time_contestants
 from compress.recipe import BenchmarkOptions
@@ -15,20 +18,32 @@ from compress.workshop import Workshop
 from serve.bundle import sha256
 
 
-def record_stage(
+def answers_stage(
+    workshop: Workshop, contestant: Contestant, rows: Rows, labels: tuple[str, ...], name: str
+) -> Stage:
+    """A contestant's probabilities on these rows, for `read_answers`."""
+
+    def answer(folder: Path) -> Mapping[str, object]:
+        predictor = contestant.predictor()
+        record_answers(contestant.key, predictor, rows.texts, labels, folder, workshop.progress)
+        return {}
+
+    return workshop.do(name, _inputs([contestant], rows, labels), answer)
+
+
+def answers(
     workshop: Workshop,
     contestants: Sequence[Contestant],
     rows: Rows,
     labels: tuple[str, ...],
     name: str = "answers",
-) -> Stage:
-    """The probabilities of every contestant on the reported rows."""
-
-    def answer(folder: Path) -> Mapping[str, object]:
-        record_answers(predictors(contestants), rows.texts, labels, folder, workshop.progress)
-        return {}
-
-    return workshop.do(name, _inputs(contestants, rows, labels), answer)
+) -> dict[str, NDArray[np.float64]]:
+    """The probabilities of every contestant on these rows, (rows, labels) each; a stage for each of them."""
+    stages = {
+        one.key: answers_stage(workshop, one, rows, labels, f"{name}-{one.key.replace(' ', '-')}")
+        for one in contestants
+    }
+    return {key: read_answers(stage.folder) for key, stage in stages.items()}
 
 
 def clock_stage(

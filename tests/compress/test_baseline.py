@@ -16,12 +16,11 @@ from mistakes import require, run_refused
 from numpy.typing import NDArray
 from rich.console import Console
 from safetensors.numpy import load_file
-from tiny import TinyRun, tiny_rows
+from tiny import TinyRun, answers_on_disk, tiny_rows
 
 import compress
 from compress.data.rows import NO_LABEL, Rows, Splits
 from compress.distill import Distill
-from compress.judge.answers import read_answers
 from compress.judge.report import Baseline, Report
 from compress.judge.table import render
 from compress.steps import student as steps
@@ -146,8 +145,7 @@ def test_the_notes_count_what_was_added(run: Run) -> None:
 
 
 def test_the_gain_and_the_test_are_those_of_the_answers_on_disk(run: Run) -> None:
-    (stage,) = run.folder.glob("stages/answers-*")
-    answers = read_answers(stage)
+    answers = answers_on_disk(run.folder)
     ours = answers["student onnxruntime int8"].argmax(axis=1) == run.gold
     theirs = answers["plain student onnxruntime int8"].argmax(axis=1) == run.gold
     found = run.report.baseline

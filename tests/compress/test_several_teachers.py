@@ -10,10 +10,9 @@ import pytest
 import torch
 from mistakes import complaint, require, run_refused
 from numpy.typing import NDArray
-from tiny import TinyRun, write_csv
+from tiny import TinyRun, answers_on_disk, write_csv
 
 import compress
-from compress.judge.answers import read_answers
 from compress.judge.report import Report
 from compress.models.predict import TorchPredictor
 from compress.models.trained import load_trained, save_trained
@@ -72,8 +71,7 @@ def ensemble(
     gates = {"min_agreement": 0.6, "min_retention": 0.6}
     report = compress.run(recipe(tiny_run, first, second, gates=gates), out=folder)
     assert isinstance(report, Report)
-    (answers,) = folder.glob("stages/answers-*")
-    return Ensemble(folder, report, read_answers(answers))
+    return Ensemble(folder, report, answers_on_disk(folder))
 
 
 def test_the_average_and_each_teacher_have_a_row(ensemble: Ensemble) -> None:

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import BertConfig, BertModel, BertTokenizer
 
+from compress.judge.answers import read_answers
 from compress.judge.report import Report
 
 TOPICS = {
@@ -117,3 +120,12 @@ class TinyRun:
     @property
     def bundle(self) -> Path:
         return self.folder / "bundle"
+
+
+def answers_on_disk(run: Path) -> dict[str, NDArray[np.float64]]:
+    """Probabilities of shape (reported rows, labels) by contestant, as the run kept them in its stages."""
+    found = {}
+    for folder in run.glob("stages/answers-*"):
+        name, _ = folder.name.removeprefix("answers-").rsplit("-", 1)
+        found[name.replace("-", " ")] = read_answers(folder)
+    return found
