@@ -26,7 +26,7 @@ from compress.steps.invariance import invariance_stage
 from compress.steps.ladder import kept_float
 from compress.steps.measure import answers, clock_stage
 from compress.steps.onnx import export_files
-from compress.steps.student import Classroom, make_student, plain_budget
+from compress.steps.student import Classroom, make_ready, make_student, plain_budget
 from compress.steps.teachers import Taught, answer_once, teach_teachers
 from compress.steps.transfer import Transfer, make_transfer
 from compress.workshop import Workshop
@@ -80,9 +80,11 @@ def _run_prepared(
     if config.student is not None and transfer is not None:
         room = Classroom(taught, taught_answers, transfer.rows, splits)
         student = make_student(workshop, config.student, config.distill, room)
+        student = make_ready(workshop, student, config.quantiser, config.distill[-1], room)
         if config.baseline:
             budget = plain_budget(config.distill, len(transfer.rows), len(splits.train))
             plain = make_student(workshop, config.student, [budget], room, "plain")
+            plain = make_ready(workshop, plain, config.quantiser, budget, room, "plain")
 
     export = partial(export_files, workshop, splits.validation, config.export)
     teacher = (taught.stages[0], taught.teachers.first)

@@ -25,12 +25,14 @@ from compress.steps.student import plain_budget
 from compress.steps.transfer import new_texts
 from compress.training.loop import training_steps
 from compress.training.pace import spoken, step_seconds
-from export.quantize import Auto, Dynamic, KeepFloat
+from export.quantize import Auto, Dynamic, KeepFloat, Qat
 
 # Export, proof, answers on the test rows: seconds that hardly depend on the model.
 FIXED_SECONDS = 30.0
 # Making and scoring the candidates of `quantize: {method: auto}`, besides timing them.
 LADDER_SECONDS = 60.0
+# A training step that rounds weights and activations, against one that does not.
+_ROUNDING = 1.5
 
 
 @dataclass(frozen=True)
@@ -200,6 +202,14 @@ def _expected_seconds(
                 one_step += forward * method.batch_size
             rows = own if method.method == "plain" else learnt_from
             seconds[f"student, {number} {method.method}"] = one_step * training_steps(method, rows)
+        if isinstance(config.quantize, Qat):
+            last = config.distill[-1]
+            rounding = last.model_copy(update={"epochs": config.quantize.epochs})
+            seconds["student, with rounding"] = (
+                _ROUNDING
+                * step(student, last.batch_size, backward=True)
+                * training_steps(rounding, learnt_from)
+            )
     seconds["export, proof, answers"] = FIXED_SECONDS
     if isinstance(config.quantize, Auto):
         seconds["ladder of quantisers"] = LADDER_SECONDS + config.quantize.seconds

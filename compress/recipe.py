@@ -23,7 +23,7 @@ from compress.students import Student
 from compress.tasks import BUILT, PLANNED
 from compress.training.options import TrainOptions
 from export.options import Options
-from export.quantize import Auto, Dynamic, KeepFloat, Quantiser, Quantize
+from export.quantize import Auto, Dynamic, KeepFloat, Qat, Quantiser, Quantize
 from export.target import ExportOptions
 
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -183,6 +183,15 @@ class RunConfig(Options):
     def _quantised_for_its_target(self) -> Self:
         if fault := self.export.clash(self.quantize.method):
             raise ValueError(f"export: {fault}")
+        return self
+
+    @model_validator(mode="after")
+    def _trained_for_int8(self) -> Self:
+        if isinstance(self.quantize, Qat) and self.student is None:
+            raise ValueError(
+                "quantize: qat trains what it quantises, and there is no student: to train; add student: and "
+                "distill:, or take method: static"
+            )
         return self
 
     @model_validator(mode="after")

@@ -8,18 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from serve.device import Device
     from serve.runtime import OnnxRuntime
 
 __all__ = ["load"]
 
 
-def load(bundle: str | Path, *, threads: int | None = None) -> "OnnxRuntime":
+def load(bundle: str | Path, *, threads: int | None = None, device: "Device" = "cpu") -> "OnnxRuntime":
     """The runtime of the bundle in this folder, checked and ready to answer.
 
-    `threads` are as many as this process may use unless given. Raises `serve.errors.BundleError`.
+    `threads` are as many as this process may use unless given. Raises `serve.errors.BundleError`, and
+    `serve.errors.UserError` where the model would be computed elsewhere than on `device`.
     """
     # Imported here so that `import serve`, which every part of the project does, loads nothing heavy.
     from serve.bundle import read
     from serve.runtime import OnnxRuntime
 
-    return OnnxRuntime(read(bundle), threads)
+    return OnnxRuntime(read(bundle), threads, device)

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
 from serve.bundle import TOKENIZER_CONFIG, Batching, Bundle, GraphInput
-from serve.encoding import pad, pad_id, read_tokenizer, tokenize
+from serve.device import Device
+from serve.encoding import Integers, pad, pad_id, read_tokenizer, tokenize
 from serve.errors import BundleError, InputError
 from serve.session import Session, open_session
 from serve.tasks import Answer, text_classification
@@ -24,11 +25,11 @@ class OnnxRuntime:
     One object may be used from several threads at once.
     """
 
-    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
+    def __init__(self, bundle: Bundle, threads: int | None = None, device: Device = "cpu") -> None:
         """Load the model that `bundle` ships; raises `BundleError` if it is not as the manifest says."""
         manifest = bundle.manifest
         session = open_session(
-            bundle.model_path, len(manifest.labels), output=manifest.output, threads=threads
+            bundle.model_path, len(manifest.labels), output=manifest.output, threads=threads, device=device
         )
         _check_inputs(bundle.model_path, session.inputs, manifest.inputs)
         tokenizer = read_tokenizer(bundle.tokenizer_path)
@@ -95,6 +96,10 @@ class OnnxRuntime:
     def tokens(self, inputs: Sequence[str]) -> list[Encoding]:
         """One encoding per text, for `logits_of`; raises as `predict` does."""
         return [encoding for encodings in self._encoded(inputs) for encoding in encodings]
+
+    def arrays(self, inputs: Sequence[str]) -> dict[str, Integers]:
+        """What the graph is given for these texts as one batch, (texts, tokens) each."""
+        return pad(self.tokens(inputs), self._session.inputs, self._pad_id).arrays
 
     def _encoded(self, inputs: Sequence[str]) -> Iterator[list[Encoding]]:
         if isinstance(inputs, str):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as failures
 
 from serve.bundle import GraphInput
+from serve.device import Device, check_provider, require_provider, run_bound
 from serve.encoding import KNOWN_INPUTS, Integers
 from serve.errors import BundleError, UserError
 from serve.onnx_file import read_self_contained
@@ -36,26 +37,35 @@ class Session:
     inputs: tuple[GraphInput, ...]  # in the order of the graph
     output: str
     threads: int
+    device: Device = "cpu"
 
     def run(self, arrays: dict[str, Integers]) -> NDArray[np.float32]:
         """Logits of shape (texts, labels) for arrays of shape (texts, tokens)."""
+        if self.device != "cpu":
+            return run_bound(self.ort_session, arrays, self.output, self.device)
         (logits,) = self.ort_session.run([self.output], arrays)
         return np.asarray(logits, dtype=np.float32)
 
 
 def open_session(
-    model_path: Path, labels: int, *, output: str | None = None, threads: int | None = None
+    model_path: Path,
+    labels: int,
+    *,
+    output: str | None = None,
+    threads: int | None = None,
+    device: Device = "cpu",
 ) -> Session:
     """The session of an ONNX file whose output has shape (texts, `labels`).
 
     `output` is "logits" by default, or the only output whatever its name; `threads` are as many as this
     process may use. Raises `BundleError` when the file refers to other files or is not such a model, and
-    `UserError` for less than one thread.
+    `UserError` for less than one thread, or where it would be computed elsewhere than on `device`.
     """
     if threads is None:
         threads = available_threads()
     if threads < 1:
         raise UserError(f"{threads} threads", "at least 1", "leave the number out to use all that there are")
+    provider = require_provider(device)
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -63,14 +73,16 @@ def open_session(
     # From bytes, not from the path: what was checked is what is loaded.
     content = read_self_contained(model_path)
     try:
-        opened = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        opened = ort.InferenceSession(content, options, providers=[provider])
     except _LOAD_FAILURES as error:
         raise BundleError(
             f"ONNX Runtime {ort.__version__} cannot load {model_path}: {error}",
-            "a model of an opset and of operators that this ONNX Runtime has on the processor",
+            "a model of an opset and of operators that this ONNX Runtime has for the device",
             "export the model again, or install the version named in bundle.json under verified_on",
         ) from None
-    return Session(opened, _inputs(opened, model_path), _output(opened, model_path, labels, output), threads)
+    check_provider(opened, device)
+    inputs, output = _inputs(opened, model_path), _output(opened, model_path, labels, output)
+    return Session(opened, inputs, output, threads, device)
 
 
 def _inputs(opened: ort.InferenceSession, model_path: Path) -> tuple[GraphInput, ...]:

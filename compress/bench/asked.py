@@ -1,6 +1,15 @@
 """What `compress bench` is asked for on the command line."""
 
+from serve.device import PROVIDERS, Device
 from serve.errors import UserError
+
+
+def known_device(text: str) -> Device:
+    """The device of this name; raises `UserError`."""
+    for device in PROVIDERS:
+        if text == device:
+            return device
+    raise UserError(f"--device {text}", " or ".join(PROVIDERS), "leave it out for the processor")
 
 
 def numbers(option: str, text: str | None) -> list[int]:

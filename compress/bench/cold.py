@@ -1,6 +1,6 @@
 """From nothing to the first answer, in a process of its own: how long it takes, and how much memory.
 
-python -m compress.bench.cold BUNDLE_OR_MODEL
+python -m compress.bench.cold BUNDLE_OR_MODEL DEVICE PRECISION
 """
 
 import json
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from serve.device import Device
 from serve.errors import UserError
 
 TEXT = "a text to begin with"
@@ -27,12 +28,12 @@ class ColdStart:
     peak_memory_mb: float  # 10^6 bytes
 
 
-def cold_start(name: str, starts: int = STARTS) -> ColdStart:
+def cold_start(name: str, device: Device, precision: str, starts: int = STARTS) -> ColdStart:
     """Start so many processes, one after the other; raises `UserError` where one does not answer."""
     seconds, memory = [], []
     for _ in range(starts):
         begin = time.perf_counter()
-        command = [sys.executable, "-m", "compress.bench.cold", name]
+        command = [sys.executable, "-m", "compress.bench.cold", name, device, precision]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - ourselves
         seconds.append(time.perf_counter() - begin)
         if done.returncode:
@@ -55,13 +56,14 @@ def _peak_memory_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
-def _answer(name: str) -> None:
-    from compress.bench.contenders import contender
+def _answer(name: str, device: Device, precision: str) -> None:
+    from compress.bench.contenders import contenders
     from serve.threads import available_threads
 
-    contender(name).opened(available_threads()).predict([TEXT])
+    (asked,) = (one for one in contenders(name, device) if one.precision == precision)
+    asked.opened(available_threads()).predict([TEXT])
     sys.stdout.write(json.dumps({"peak_memory_mb": _peak_memory_mb()}) + "\n")
 
 
 if __name__ == "__main__":
-    _answer(sys.argv[1])
+    _answer(sys.argv[1], "cuda" if sys.argv[2] == "cuda" else "cpu", sys.argv[3])

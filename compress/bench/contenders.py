@@ -1,4 +1,7 @@
-"""What is timed: bundles in ONNX Runtime and models in PyTorch, each with the threads that it is given."""
+"""What is timed: bundles in ONNX Runtime and models in PyTorch, each with the threads that it is given.
+
+On a GPU a PyTorch model is timed twice, as it is and in half precision, which is what people run there.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,7 +11,10 @@ from typing import Literal, Protocol
 from tokenizers import Encoding
 
 from serve.bundle import MANIFEST
+from serve.device import Device
+from serve.errors import UserError
 
+_TEXT = "a text to begin with"
 Runtime = Literal["onnxruntime", "torch"]
 
 
@@ -38,41 +44,66 @@ class Contender:
     size_mb: float  # 10^6 bytes, of the file of weights
     opened: Callable[[int], Answerer]  # by the number of threads
 
+    @property
+    def title(self) -> str:
+        """Its name among the others: half precision is said."""
+        return f"{self.name} (fp16)" if self.runtime == "torch" and self.precision == "fp16" else self.name
 
-def contender(name: str) -> Contender:
+
+def contenders(name: str, device: Device) -> list[Contender]:
     """A bundle's folder, or else a model folder or a Hub id for PyTorch; raises `UserError`."""
-    return _bundle(name) if (Path(name) / MANIFEST).is_file() else _torch_model(name)
+    if (Path(name) / MANIFEST).is_file():
+        return [_bundle(name, device)]
+    return [
+        _torch_model(name, device, half=half) for half in ((False, True) if device == "cuda" else (False,))
+    ]
 
 
-def _bundle(name: str) -> Contender:
+def _bundle(name: str, device: Device) -> Contender:
     import serve
+    from compress.bench.placement import placement, require_placement
     from serve.bundle import read
+    from serve.runtime import OnnxRuntime
 
     bundle = read(name)
-    return Contender(
-        name,
-        "onnxruntime",
-        bundle.manifest.precision,
-        bundle.model_path.stat().st_size / 1e6,
-        lambda threads: serve.load(name, threads=threads),
-    )
+
+    def opened(threads: int) -> OnnxRuntime:
+        runtime = serve.load(name, threads=threads, device=device)
+        if device != "cpu":
+            require_placement(placement(bundle.model_path, runtime.arrays([_TEXT]), device), device, name)
+        return runtime
+
+    size_mb = bundle.model_path.stat().st_size / 1e6
+    return Contender(name, "onnxruntime", bundle.manifest.precision, size_mb, opened)
 
 
-def _torch_model(name: str) -> Contender:
+def _torch_model(name: str, device: Device, *, half: bool) -> Contender:
     from compress.errors import MissingExtraError
 
     try:
+        import torch
+
         from compress.models.predict import TorchPredictor
         from compress.models.trained import open_trained
         from compress.quiet import quiet_libraries
     except ModuleNotFoundError as error:
         raise MissingExtraError("bench with a PyTorch model", str(error.name), "train") from None
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UserError(
+            f"{name} was to be timed on cuda, and this PyTorch {torch.__version__} sees no GPU",
+            "a PyTorch that was built for the GPU at hand",
+            "install it from pytorch.org, or leave --device out",
+        )
     quiet_libraries()
-    trained = open_trained(name)
+    trained = open_trained(
+        name
+    )  # once for each precision, since a model changes its weights to have the other
+    if half:
+        trained.model.half()
     return Contender(
         name,
         "torch",
-        "fp32",
-        4 * trained.parameters / 1e6,
-        lambda threads: TorchPredictor(trained, threads=threads),
+        "fp16" if half else "fp32",
+        (2 if half else 4) * trained.parameters / 1e6,
+        lambda threads: TorchPredictor(trained, device=device, threads=threads),
     )

@@ -62,6 +62,7 @@ class Bench(_Strict):
     schema_number: Literal[1] = Field(default=1, alias="schema")
     models: list[Model]
     cells: list[Cell]
+    device: Literal["cpu", "cuda"]
     machine: Machine
     versions: dict[str, str]
     created: str  # ISO 8601, UTC

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from compress.bench.cold import cold_start
-from compress.bench.contenders import Answerer, Contender, contender
+from compress.bench.contenders import Answerer, Contender, contenders
 from compress.bench.document import AS_THEY_COME, Bench, Cell, Model
 from compress.bench.figures import quantiles, ratio
 from compress.bench.rounds import Draw, Measured, measure
@@ -16,6 +16,7 @@ from compress.bench.texts import bundle_texts, drawn, file_texts, texts_of_lengt
 from compress.judge.machine import machine, versions
 from compress.progress import Progress
 from serve.bundle import read
+from serve.device import Device
 from serve.errors import UserError
 from serve.threads import available_threads
 
@@ -35,6 +36,7 @@ class Asked:
     threads: Sequence[int]  # empty: one, and as many as there are
     seconds: float  # for each combination, on a quiet machine
     reproduce: str
+    device: Device = "cpu"
 
 
 def run_bench(asked: Asked, progress: Progress) -> Bench:
@@ -43,11 +45,12 @@ def run_bench(asked: Asked, progress: Progress) -> Bench:
     if len(set(names)) < len(names):
         raise UserError(f"{', '.join(names)}", "different models", "name each once")
     kinds = _kinds_of_texts(asked)
-    contenders = [contender(name) for name in names]
-    threads = list(asked.threads) or sorted({1, available_threads()})
+    lined_up = [one for name in names for one in contenders(name, asked.device)]
+    every = {1, available_threads()} if asked.device == "cpu" else {available_threads()}
+    threads = list(asked.threads) or sorted(every)
     cells = []
     for count in threads:
-        opened = {one.name: one.opened(count) for one in contenders}
+        opened = {one.title: one.opened(count) for one in lined_up}
         for kind, texts in kinds.items():
             tokens = _mean_tokens(opened[asked.bundle], texts)
             for batch in asked.batch_sizes:
@@ -55,8 +58,9 @@ def run_bench(asked: Asked, progress: Progress) -> Bench:
                 measured = _timed(opened, _drawer(texts, batch), asked.seconds, title, progress)
                 cells += _cells(measured, asked.bundle, count, batch, kind, tokens)
     return Bench(
-        models=_models(contenders, progress),
+        models=_models(lined_up, asked.device, progress),
         cells=cells,
+        device=asked.device,
         machine=machine(),
         versions=versions(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -132,14 +136,14 @@ def _cells(
     return found
 
 
-def _models(contenders: Sequence[Contender], progress: Progress) -> list[Model]:
+def _models(lined_up: Sequence[Contender], device: Device, progress: Progress) -> list[Model]:
     models = []
-    with progress.bar("cold starts", len(contenders)) as advance:
-        for number, one in enumerate(contenders):
-            cold = cold_start(one.name)
+    with progress.bar("cold starts", len(lined_up)) as advance:
+        for number, one in enumerate(lined_up):
+            cold = cold_start(one.name, device, one.precision)
             models.append(
                 Model(
-                    name=one.name,
+                    name=one.title,
                     runtime=one.runtime,
                     precision=one.precision,
                     size_mb=one.size_mb,

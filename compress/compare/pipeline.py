@@ -35,7 +35,7 @@ from compress.stage import Stage, Stages, write_json, write_text
 from compress.start import resolve
 from compress.steps.measure import answers_stage
 from compress.steps.onnx import export_files
-from compress.steps.student import Classroom, make_student, with_steps
+from compress.steps.student import Classroom, make_ready, make_student, with_steps
 from compress.steps.teachers import Taught, answer_once, teach_teachers
 from compress.steps.transfer import Transfer
 from compress.training.loop import training_steps
@@ -180,10 +180,12 @@ def _student_run(
         stage, student = make_student(own, config.student, methods, room, lineup.name)
         seconds = sum(spent for name, spent in own.seconds.items() if not name.endswith("-start"))
         score = float(str(stage.facts["selection_score"]))
-        made.append(_Made(stage, student, score, seconds, methods[-1].learning_rate))
+        made.append(_Made(stage, student, score, seconds, methods[-1]))
     best = max(made, key=lambda one: one.selection_score)
     own = replace(workshop, seed=seed)
-    stage, student = best.stage, best.student
+    stage, student = make_ready(
+        own, (best.stage, best.student), config.quantiser, best.taught_by, room, lineup.name
+    )
     files = export_files(
         own, room.splits.validation, config.export, lineup.name, (stage, student), config.quantiser
     )
@@ -197,7 +199,7 @@ def _student_run(
         probabilities=probabilities,
         selection_score=best.selection_score,
         training_seconds=best.seconds,
-        learning_rate=best.learning_rate,
+        learning_rate=best.taught_by.learning_rate,
         file=str(recorded.folder),
     )
     return run, contestant
@@ -211,7 +213,7 @@ class _Made:
     student: Trained
     selection_score: float
     seconds: float
-    learning_rate: float
+    taught_by: Distill  # its last stage
 
 
 def _teacher_run(workshop: Workshop, taught: Taught, prepared: Prepared) -> StudentRun:

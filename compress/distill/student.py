@@ -1,6 +1,7 @@
 """One stage of distillation: a student, its teacher's logits, a method."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,27 +23,24 @@ def distil(
     selection_logits: NDArray[np.float32],
     method: Distill,
     session: Session,
+    inside: AbstractContextManager[object] | None = None,
 ) -> Mapping[str, object]:
     """Train the student and save it in the session's folder; returns its score on the selection rows.
 
     Without labels the checkpoint is selected by agreement with the teacher. Seeds the global generators, so
-    that a stage does not depend on what was done before it.
+    that a stage does not depend on what was done before it. What changes the student while it learns, and no
+    longer, is `inside`.
     """
     set_seed(session.seed)
-    lesson = method.lesson(student, teachers, session.compute.device)
     selection = splits.validation
     if not splits.is_labelled:
         selection = selection.with_labels(selection_logits.argmax(axis=1).astype(np.int64))
     rows = EncodedRows(student, splits.train, train_logits, teacher=teachers[0])
     if method.looks_inside and not rows.aligned:
         refuse_other_tokens(method.method)
-    best = train(
-        lesson,
-        rows,
-        EncodedRows(student, selection),
-        method,
-        session,
-    )
+    with inside or nullcontext():
+        lesson = method.lesson(student, teachers, session.compute.device)
+        best = train(lesson, rows, EncodedRows(student, selection), method, session)
     save_trained(student.model, student.tokenizer, student.labels, student.max_length, session.folder)
     remove_checkpoints(session.folder)
     return {"selection_score": best}

@@ -1,5 +1,6 @@
 """The stage that makes an exported file smaller, with the proof that it still answers as its model does."""
 
+import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,8 +17,10 @@ from compress.steps.proof import PARITY, prove, read_finding, tools
 from compress.workshop import Workshop
 from export.model import OnnxModel
 from export.parity import ParityFinding
-from export.quantize import Auto, KeepFloat, Quantiser, Static
+from export.quantize import Auto, KeepFloat, Qat, Quantiser, Static
 from export.quantize.circumstances import Circumstances, Feed, saturates
+from export.quantize.qat import LEARNED_RANGES, fingerprint
+from export.quantize.ranges import Range
 from serve.encoding import pad, pad_id, tokenize
 from serve.session import open_session
 
@@ -49,12 +52,13 @@ def quantize_stage(
 
     def work(folder: Path) -> Mapping[str, object]:
         workshop.progress.say(f"{name}: {options.method} quantisation, then comparing with PyTorch")
-        texts = options.calibration_texts if isinstance(options, Auto | Static) else 0
+        texts = options.calibration_texts if isinstance(options, Auto | Static | Qat) else 0
         known = Circumstances(
             feeds=calibration_feeds(model, trained, sample(rows, texts, workshop.seed).texts)
             if texts
             else (),
             saturates=saturates(machine().instruction_set),
+            learned=learned_ranges(trained) if isinstance(options, Qat) else {},
         )
         if isinstance(options, Auto):
             ladder = Ladder(options, model, trained, rows, workshop.metric, workshop.seed, known)
@@ -98,6 +102,13 @@ def calibration_feeds(model: OnnxModel, trained: Trained, texts: list[str]) -> l
     inputs = open_session(model.path, len(trained.labels), threads=1).inputs
     padding = pad_id(trained.encoder, trained.folder / "tokenizer_config.json")
     return [pad([encoding], inputs, padding).arrays for encoding in tokenize(trained.encoder, texts)]
+
+
+def learned_ranges(trained: Trained) -> dict[str, Range]:
+    """What the training in this model's stage found its layers to take, by the fingerprint of their weights."""
+    kept = json.loads((trained.folder / LEARNED_RANGES).read_text(encoding="utf-8"))
+    weights = trained.model.state_dict()
+    return {fingerprint(weights[f"{name}.weight"].numpy()): (low, high) for name, (low, high) in kept.items()}
 
 
 def _keep(chosen: Rung | None, folder: Path) -> OnnxModel | None:

@@ -1,24 +1,29 @@
 """The student: made from its teacher or elsewhere, then taken through the stages of distillation."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from transformers import set_seed
 
 from compress.data.rows import Rows, Splits
-from compress.distill import Distill, MiniLM, Plain
+from compress.distill import Distill, Logits, MiniLM, Plain
 from compress.distill.student import distil
+from compress.judge.machine import machine
 from compress.models.open import open_model
 from compress.models.teacher import source_digest
 from compress.models.tokenizer import position_limit
 from compress.models.trained import Trained, load_trained, save_trained
-from compress.stage import Stage
+from compress.stage import Stage, write_json
 from compress.steps.teachers import Taught, TeacherAnswers
 from compress.students import FromTeacher, Pretrained, Student
+from compress.training.fake_quantization import fake_quantized
 from compress.training.loop import training_steps
 from compress.workshop import Workshop
+from export.quantize import Auto, KeepFloat, Qat, Quantiser
+from export.quantize.circumstances import saturates
+from export.quantize.qat import LEARNED_RANGES, LearnedRanges
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,45 @@ def make_student(
     for number, method in enumerate(methods, start=1):
         stage = _learn(workshop, stage, method, room, f"{name}-{number}-{method.method}")
     return stage, load_trained(stage.folder)
+
+
+def make_ready(
+    workshop: Workshop,
+    made: tuple[Stage, Trained],
+    quantize: Quantiser | Auto | KeepFloat,
+    taught_by: Distill,
+    room: Classroom,
+    name: str = "student",
+) -> tuple[Stage, Trained]:
+    """The student after a training in which it feels int8, where the recipe asks for that; else as it is.
+
+    It goes on learning from what its last stage was taught by: from the labels alone, or from its teacher.
+    """
+    if not isinstance(quantize, Qat):
+        return made
+    changes = {"epochs": quantize.epochs, "learning_rate": quantize.learning_rate}
+    goes_on = (
+        taught_by
+        if isinstance(taught_by, Plain | Logits)
+        else Logits(method="logits", batch_size=taught_by.batch_size)
+    )
+    reduce_range = saturates(machine().instruction_set)
+    stage = _learn(
+        workshop,
+        made[0],
+        goes_on.model_copy(update=changes),
+        room,
+        f"{name}-qat",
+        rounding=_Rounding(reduce_range=reduce_range),
+    )
+    return stage, load_trained(stage.folder)
+
+
+@dataclass(frozen=True)
+class _Rounding:
+    """How weights are rounded while training."""
+
+    reduce_range: bool
 
 
 def plain_budget(methods: Sequence[Distill], transfer: int, own: int) -> Plain:
@@ -79,7 +123,14 @@ def _start(workshop: Workshop, student: Student, room: Classroom, name: str) -> 
     return workshop.do(name, inputs, work)
 
 
-def _learn(workshop: Workshop, before: Stage, method: Distill, room: Classroom, name: str) -> Stage:
+def _learn(
+    workshop: Workshop,
+    before: Stage,
+    method: Distill,
+    room: Classroom,
+    name: str,
+    rounding: _Rounding | None = None,
+) -> Stage:
     """One stage of distillation, from the student that the stage before it left."""
     if isinstance(method, MiniLM) and method.assistant is not None:
         room = _with_assistant(workshop, method, room, name)
@@ -95,24 +146,38 @@ def _learn(workshop: Workshop, before: Stage, method: Distill, room: Classroom, 
         "bf16": workshop.compute.bf16,
         "metric": workshop.metric,
     }
-    return workshop.do(name, inputs, partial(_lesson, workshop, before, method, room))
+    if rounding is not None:
+        inputs["rounding"] = asdict(rounding)
+    return workshop.do(name, inputs, partial(_lesson, workshop, before, method, room, rounding))
 
 
 def _lesson(
-    workshop: Workshop, before: Stage, method: Distill, room: Classroom, folder: Path
+    workshop: Workshop,
+    before: Stage,
+    method: Distill,
+    room: Classroom,
+    rounding: _Rounding | None,
+    folder: Path,
 ) -> Mapping[str, object]:
     rows, logits = room.transfer, room.answers.transfer
     if isinstance(method, Plain):
         rows, logits = room.splits.train, None
-    return distil(
-        load_trained(before.folder),
+    student = load_trained(before.folder)
+    ranges: LearnedRanges = {}
+    inside = fake_quantized(student.model, ranges, reduce_range=rounding.reduce_range) if rounding else None
+    facts = distil(
+        student,
         room.taught.teachers.members,
         replace(room.splits, train=rows),
         logits,
         room.answers.selection,
         method,
-        workshop.session(folder, f"student, {method.method}"),
+        workshop.session(folder, f"student, {method.method}" + (", rounding" if rounding else "")),
+        inside,
     )
+    if rounding:
+        write_json(folder / LEARNED_RANGES, ranges)
+    return facts
 
 
 def _with_assistant(workshop: Workshop, method: MiniLM, room: Classroom, name: str) -> Classroom:

@@ -152,6 +152,13 @@ class _LessonTrainer(Trainer):
         assert isinstance(rows, TrainingRows)
         return SeededLengthSampler(rows, self.args.train_batch_size, self.args.seed)
 
+    def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
+        """Of states that score the same the later one is kept: it has learnt longer, at a lower rate."""
+        best, score = self.state.best_metric, metrics.get(f"eval_{self.args.metric_for_best_model}")
+        if best is not None and score == best:
+            self.state.best_metric = None
+        return bool(super()._determine_best_metric(metrics, trial))
+
     # A head that fills in masks shares its weights with the embeddings. safetensors writes no weights twice, so
     # one of their names is not in a checkpoint.
 

@@ -1,8 +1,9 @@
 """What a quantiser may know besides the model: texts to calibrate on, the processor, nodes to leave alone."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from export.quantize.ranges import Range
 from serve.encoding import Integers
 
 Feed = Mapping[str, Integers]
@@ -28,6 +29,9 @@ class Circumstances:
     feeds: Sequence[Feed] = ()
     saturates: bool = False  # then weights have 7 bits: 255 * 64 twice stays below 32767
     keep_float: frozenset[str] = frozenset()  # names of nodes
+    learned: Mapping[str, Range] = field(
+        default_factory=dict
+    )  # by the fingerprint of a linear layer's weights
 
 
 ANY = Circumstances()  # no texts, a processor that does not saturate, nothing left out

@@ -47,12 +47,9 @@ class RaggedRows:
         return self._rows[index]
 
 
-def weights_after_training(
-    folder: Path, *, tells: bool = False, weight_decay: float = 0.01
-) -> dict[str, np.ndarray]:
-    """Of a small BERT, trained for sixteen steps."""
-    model = make("bert")
-    session = Session(
+def words_session(folder: Path) -> Session:
+    """Of a training in this folder."""
+    return Session(
         folder=folder,
         title="words",
         seed=3,
@@ -62,7 +59,14 @@ def weights_after_training(
         report_to=(),
         progress=Silent(),
     )
+
+
+def weights_after_training(
+    folder: Path, *, tells: bool = False, weight_decay: float = 0.01
+) -> dict[str, np.ndarray]:
+    """Of a small BERT, trained for sixteen steps."""
+    model = make("bert")
     torch.manual_seed(3)
     options = TrainOptions(epochs=4, batch_size=2, learning_rate=1e-3, weight_decay=weight_decay)
-    train(WordsLesson(model), RaggedRows(tells=tells), None, options, session)
+    train(WordsLesson(model), RaggedRows(tells=tells), None, options, words_session(folder))
     return {name: value.detach().numpy().copy() for name, value in model.named_parameters()}

@@ -6,15 +6,23 @@ import subprocess
 import sys
 from pathlib import Path
 
+import onnx
+import onnxruntime as ort
 import pytest
 
 from compress.bench.asked import numbers
 from compress.bench.document import Bench
+from compress.bench.placement import placement, require_placement
+from compress.bench.plot import figure, write_plot
 from compress.bench.texts import texts_of_length
 from compress.cli import main
 from serve.bundle import EVALUATION, read
 from serve.encoding import read_tokenizer
 from serve.errors import InputError, UserError
+
+WITHOUT_CUDA = pytest.mark.skipif(
+    "CUDAExecutionProvider" in ort.get_available_providers(), reason="this machine's ONNX Runtime has CUDA"
+)
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +87,8 @@ def test_numbers_that_are_none_are_refused(text: str) -> None:
         (["--texts", "texts.csv"], "a .txt file with one text in each line"),
         (["--against", "BUNDLE"], "different models"),
         (["--lengths", "99"], "at most 16 tokens"),
+        (["--device", "tpu"], "cpu or cuda"),
+        pytest.param(["--device", "cuda"], "pip install onnxruntime-gpu", marks=WITHOUT_CUDA),
     ],
 )
 def test_mistakes_are_told_before_anything_is_timed(
@@ -110,3 +120,36 @@ def test_a_bundle_without_rows_asks_for_texts(
         main()
     assert stopped.value.code == 2
     assert "--texts FILE.txt" in capsys.readouterr().err
+
+
+def test_the_plot_shows_every_model_and_needs_no_network(found: Bench, tmp_path: Path) -> None:
+    page = write_plot(found, tmp_path / "out")
+    assert Bench.model_validate_json((tmp_path / "out/bench.json").read_text()) == found
+    text = page.read_text()
+    assert "cdn.plot.ly" not in text.partition("<body>")[0]
+    lines = list(figure(found).data)
+    assert len(lines) == len(found.cells)
+    for line, cell in zip(lines, sorted(found.cells, key=lambda one: one.batch), strict=True):
+        assert line.y[0].startswith(cell.model)
+        assert tuple(line.x) == (cell.p50.ms, cell.p95.ms, cell.p99.ms)
+
+
+def test_the_profile_says_where_each_operator_was_computed(bundle_folder: Path) -> None:
+    import serve
+
+    runtime = serve.load(bundle_folder)
+    seen = placement(read(bundle_folder).model_path, runtime.arrays(["a good film"]), "cpu")
+    assert list(seen) == ["CPUExecutionProvider"]
+    operators = {node.op_type for node in onnx.load(str(read(bundle_folder).model_path)).graph.node}
+    assert set(seen["CPUExecutionProvider"]) <= operators | {"FusedMatMul", "MatMulAddFusion", "Gemm"}
+    require_placement(seen, "cpu", "it")
+
+
+def test_an_operator_that_is_not_on_the_gpu_is_an_error() -> None:
+    shapes = {"CUDAExecutionProvider": {"MatMul": 12}, "CPUExecutionProvider": {"Shape": 2, "Gather": 1}}
+    require_placement(shapes, "cuda", "it")
+    int8 = {**shapes, "CPUExecutionProvider": {"DynamicQuantizeLinear": 12, "Shape": 2}}
+    with pytest.raises(UserError, match=r"DynamicQuantizeLinear \(12\) with CPUExecutionProvider"):
+        require_placement(int8, "cuda", "it")
+    with pytest.raises(UserError, match="no node is"):
+        require_placement({"CPUExecutionProvider": {"Shape": 2}}, "cuda", "it")

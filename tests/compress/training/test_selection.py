@@ -1,0 +1,47 @@
+"""Which state of a training is kept."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from lessons import make
+from trainings import RaggedRows, WordsLesson, words_session
+
+from compress.training.loop import train
+from compress.training.options import TrainOptions
+
+
+def kept(folder: Path, score: Callable[[], float]) -> tuple[float | None, np.ndarray]:
+    """The returned score and the head's weights; each state scores what `score` says."""
+    torch.manual_seed(3)
+    model = make("bert")
+    session = replace(words_session(folder), metric=lambda _gold, _predicted: score())
+    options = TrainOptions(epochs=4, batch_size=2, learning_rate=1e-3, checkpoint_steps=4)
+    best = train(WordsLesson(model), RaggedRows(), RaggedRows(), options, session)
+    return best, model.classifier.weight.detach().numpy().copy()
+
+
+@pytest.fixture(scope="module")
+def last(tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
+    """The state that is kept where each is better than the one before."""
+    rising = count(1)
+    best, weights = kept(tmp_path_factory.mktemp("last"), lambda: next(rising) / 10)
+    assert best == 0.4
+    return weights
+
+
+def test_of_states_that_score_the_same_the_last_is_kept(tmp_path: Path, last: np.ndarray) -> None:
+    best, weights = kept(tmp_path, lambda: 0.5)
+    assert best == 0.5
+    assert np.array_equal(weights, last)
+
+
+def test_a_better_state_before_the_last_is_kept(tmp_path: Path, last: np.ndarray) -> None:
+    falling = count(9, -1)
+    best, weights = kept(tmp_path, lambda: next(falling) / 10)
+    assert best == 0.9
+    assert not np.array_equal(weights, last)
