@@ -53,6 +53,11 @@ print(model.predict(["some text"]))
 """
 
 
+def _row(*cells: str) -> str:
+    """A line of a Markdown table; a label may hold what would end its cell."""
+    return "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in cells) + " |"
+
+
 def _robustness(report: Report) -> str:
     """What a reader should expect to change, where it was measured; ends in a blank line."""
     parts = []
@@ -66,9 +71,9 @@ def _robustness(report: Report) -> str:
 
 
 def _flips(flips: list[Flip], rows: int) -> str:
-    lines = "\n".join(f"| {flip.teacher} | {flip.shipped} | {flip.rows:,} |" for flip in flips[:_FLIPS])
+    lines = "\n".join(_row(flip.teacher, flip.shipped, f"{flip.rows:,}") for flip in flips[:_FLIPS])
     others = sum(flip.rows for flip in flips[_FLIPS:])
-    rest = f"\n| other | other | {others:,} |" if others else ""
+    rest = "\n" + _row("other", "other", f"{others:,}") if others else ""
     return (
         f"Test rows ({rows:,} in all) on which it gives another label than its teacher:\n\n"
         f"| teacher says | this model says | rows |\n|---|---|---|\n{lines}{rest}"
@@ -76,7 +81,7 @@ def _flips(flips: list[Flip], rows: int) -> str:
 
 
 def _shifts(shifts: list[Shift]) -> str:
-    lines = "\n".join(f"| {' | '.join(shift_cells(shift))} |" for shift in shifts)
+    lines = "\n".join(_row(*shift_cells(shift)) for shift in shifts)
     return (
         "On test texts that were changed, and on texts from elsewhere (score, then how far it is below the one on the "
         "test rows, with its 95 % interval):\n\n"
@@ -85,7 +90,7 @@ def _shifts(shifts: list[Shift]) -> str:
 
 
 def _invariance(found: Invariance) -> str:
-    lines = "\n".join(f"| {case.name} | {case.largest_change:.1g} | {case.flips} |" for case in found.cases)
+    lines = "\n".join(_row(case.name, f"{case.largest_change:.1g}", str(case.flips)) for case in found.cases)
     how = "in batches" if found.batching == "batch" else "text by text, also where many are asked at once"
     return (
         f"It answers {how}. Against each of {found.rows} test texts answered alone:\n\n"
@@ -98,8 +103,14 @@ def _ladder(report: Report) -> str:
     if not report.ladder:
         return ""
     lines = "\n".join(
-        f"| {row.name} | {row.score:.4f} | {'-' if row.p50_ms is None else format(row.p50_ms, '.2f')} "
-        f"| {row.size_mb:.1f} | {', '.join(row.kept_float) or '-'} | {'**ships**: ' if row.chosen else ''}{row.why} |"
+        _row(
+            row.name,
+            f"{row.score:.4f}",
+            "-" if row.p50_ms is None else f"{row.p50_ms:.2f}",
+            f"{row.size_mb:.1f}",
+            ", ".join(row.kept_float) or "-",
+            f"{'**ships**: ' if row.chosen else ''}{row.why}",
+        )
         for row in report.ladder
     )
     return f"""

@@ -33,6 +33,8 @@ def render(report: Report) -> RenderableType:
         facts.append((Text("Helped?"), _baseline_lines(report, report.baseline)))
     if report.speedup is not None:
         facts.append((Text("Speed:"), _speed_lines(report.speedup)))
+    if report.exports:
+        facts.append((Text("Export:"), _export_lines(report)))
     parts: list[RenderableType] = [_models(report), Text(), beside(facts), Text()]
     if report.ladder:
         parts += [_ladder(report), Text()]
@@ -119,6 +121,25 @@ def fidelity_lines(fidelity: Fidelity) -> str:
     if fidelity.ece_teacher is not None and fidelity.ece_student is not None:
         probabilities += f", ECE {fidelity.ece_student:.3f} (teacher {fidelity.ece_teacher:.3f})"
     return f"{answers}\n{probabilities}, on {fidelity.rows:,} rows"
+
+
+def _export_lines(report: Report) -> str:
+    """The form of what ships, how near to PyTorch it is, and the other forms that were tried."""
+    shipped = report.models[-1].name
+    tried = [form for form in report.exports if form.model == shipped]
+    (kept,) = (form.name for form in tried if form.chosen)
+    # The models come in the order of their rows, each with its float file first.
+    nearness = [one.difference for one in report.parity if one.measure == "max_abs_difference"][-1:]
+    lines = f"{shipped} as {kept}" + "".join(
+        f", logits within {value:.1g} of PyTorch's as float" for value in nearness
+    )
+    timed = ", ".join(f"{form.name} {form.p50_ms:.2f} ms" for form in tried if form.p50_ms is not None)
+    if timed:
+        lines += f"\n{timed} (one text, one thread)"
+    for form in tried:
+        if form.reason:
+            lines += f"\n{form.name}: {form.reason}"
+    return lines
 
 
 def _baseline_lines(report: Report, baseline: Baseline) -> str:

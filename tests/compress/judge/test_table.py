@@ -6,7 +6,7 @@ from rich.console import Console
 
 from compress.card import model_card
 from compress.judge.gates import Thresholds, judge, verdict
-from compress.judge.report import Fidelity, LadderRow, Report
+from compress.judge.report import ExportForm, Fidelity, Flip, LadderRow, Parity, Report
 from compress.judge.table import render, sentence
 
 Make = Callable[..., Report]
@@ -204,3 +204,35 @@ def test_what_was_tried_is_shown_with_what_ships(make_report: Make) -> None:
     assert "| dynamic int8 | 0.9000 | 0.38 | 8.9 | - | **ships**: was 2.9 times as fast |" in card
     assert "| int4 weights | 0.9000 | - | 8.9 | node_a, node_b | lost 2.1 points |" in card
     assert "How the file was chosen" not in model_card("x", make_report())
+
+
+def test_the_forms_that_were_tried_are_shown(make_report: Make) -> None:
+    def form(name: str, **changes: object) -> ExportForm:
+        fields = {"model": "student", "name": name, "opset": 17, "proven": True, "chosen": False}
+        return ExportForm(**(fields | {"p50_ms": None, "reason": None} | changes))  # type: ignore[arg-type]  # as declared
+
+    parity = Parity(
+        file="model.onnx",
+        measure="max_abs_difference",
+        difference=1.9e-6,
+        tolerance=1e-4,
+        texts=12,
+        batch_sizes=[1],
+        lengths=[4],
+    )
+    exports = [
+        form("opset-23", chosen=True, p50_ms=1.957),
+        form("portable", p50_ms=1.886),
+        form("opset-17-fused", reason="attention fused in 2 of 3 layers", proven=False),
+        form("opset-23", model="teacher", chosen=True),
+    ]
+    text = spaced(printed(make_report(exports=exports, parity=[parity])))
+    assert "Export: student as opset-23, logits within 2e-06 of PyTorch's as float" in text
+    assert "opset-23 1.96 ms, portable 1.89 ms (one text, one thread)" in text
+    assert "opset-17-fused: attention fused in 2 of 3 layers" in text
+
+
+def test_a_label_with_a_bar_stays_in_its_cell_of_the_card(make_report: Make) -> None:
+    flips = [Flip(teacher="a|b", shipped="c\nd", rows=3)]
+    fidelity = make_report().fidelity.model_copy(update={"flips": flips})
+    assert "\n| a\\|b | c d | 3 |" in model_card("x", make_report(fidelity=fidelity))
