@@ -4,6 +4,7 @@ import serve
 serve.load("runs/quickstart/bundle").predict(["a fine film"])
 """
 
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,12 @@ if TYPE_CHECKING:
     from serve.device import Device
     from serve.runtime import OnnxRuntime
 
-__all__ = ["load"]
+__all__ = ["__version__", "load"]
+
+try:
+    __version__ = version("compress-toolchain")
+except PackageNotFoundError:
+    __version__ = "source"
 
 
 def load(bundle: str | Path, *, threads: int | None = None, device: "Device" = "cpu") -> "OnnxRuntime":

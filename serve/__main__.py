@@ -13,16 +13,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _serve(given: Given) -> None:
     # Imported here so that --help answers at once.
-    from serve.server import serve_bundle
+    from serve.key import read_key
+    from serve.server import Serving, named_bundles, serve_bundles
 
-    serve_bundle(
-        given.bundle,
-        given.host,
-        given.port,
+    asked = Serving(
+        bundles=named_bundles(given.bundle),
+        host=given.host,
+        port=given.port,
         threads=given.threads,
         insecure=given.insecure,
-        ready=lambda url: say(f"serving {given.bundle} on {url} (POST {url}/predict)"),
+        key=read_key(),
     )
+    serve_bundles(asked, ready=lambda url: say(f"serving {given.bundle} on {url} (POST {url}/predict)"))
 
 
 if __name__ == "__main__":

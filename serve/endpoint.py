@@ -1,161 +1,142 @@
-"""The HTTP endpoint over a runtime, as a FastAPI application.
+"""The HTTP endpoint over one model or several, as a FastAPI application.
 
 curl localhost:8080/predict -d '{"inputs": "a fine film"}'
 """
 
-import json
-import time
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from serve.body import read_body
-from serve.bundle import MANIFEST, Bundle, sha256
+from serve import __version__, metrics
 from serve.errors import InputError
 from serve.guard import Guard
-from serve.limits import Limits
-from serve.predictor import Predictor
+from serve.key import Key
+from serve.ledger import Ledger, Log
+from serve.metrics import Metrics
+from serve.model import Info
+from serve.models import Models
+from serve.protocols import clouds, hugging_face, open_inference, tei
+from serve.protocols.clouds import Vertex
+from serve.protocols.scores import PROBLEMS
 from serve.refusal import Refusal
-from serve.tasks import Answer
-from serve.wire import PredictRequest, Problem, Score, check_headers, parse, reply
-from serve.worker import Worker
 
-# The body is read by hand, for its limits, so its shape is told to OpenAPI here.
-_REQUEST_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": PredictRequest.model_json_schema()}},
-    }
-}
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "description": description}
-    for status, description in {
-        400: "not JSON",
-        403: "from another site, or for another host",
-        408: "the body came too slowly",
-        413: "over one of the limits that GET /info names",
-        415: "a media type other than JSON",
-        422: "JSON of another shape",
-        429: "too many requests are waiting; see Retry-After",
-    }.items()
-}
+if TYPE_CHECKING:
+    from grpc import aio
+
+_GRPC_GRACE_S = 20
 
 
-class Info(BaseModel):
-    """What `GET /info` tells: which model answers, and what it may be asked."""
+@dataclass(frozen=True)
+class Settings:
+    """How the application is reached."""
 
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    task: str
-    labels: list[str]
-    precision: str
-    max_length: int  # tokens; the end of a longer text is not read
-    verdict: str
-    created: str
-    bundle_sha256: str  # of bundle.json, which holds the digest of every other file
-    limits: Limits
+    loopback: bool = True  # refuse requests whose Host header is not this machine
+    key: Key | None = None
+    log: Log | None = None
+    vertex: Vertex = field(default_factory=lambda: Vertex(None, None, None))
+    background: tuple[Callable[[], Coroutine[None, None, None]], ...] = ()  # what runs beside the requests
+    grpc: tuple[str, int] | None = None  # host and port
 
 
-def describe(bundle: Bundle, limits: Limits) -> Info:
-    """The public facts about a bundle."""
-    manifest = bundle.manifest
-    return Info(
-        name=manifest.name,
-        task=manifest.task,
-        labels=manifest.labels,
-        precision=manifest.precision,
-        max_length=manifest.max_length,
-        verdict=manifest.verdict,
-        created=manifest.created,
-        bundle_sha256=sha256(bundle.folder / MANIFEST),
-        limits=limits,
-    )
-
-
-def create_app(runtime: Predictor, info: Info, *, loopback: bool = True) -> FastAPI:
-    """The application; `loopback` also refuses requests whose Host header is not this machine."""
-    worker = Worker(info.limits.waiting)
+def create_app(models: Models, counted: Metrics, settings: Settings | None = None) -> FastAPI:
+    """The application; it is ready from its start on, and closes the models at its end."""
+    settings = settings or Settings()
+    first = models.first
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(work()) for work in settings.background]
+        grpc_server = await _started_grpc(models, counted, settings)
+        models.is_ready = True
         yield
-        worker.close()
+        models.is_ready = False
+        for task in tasks:
+            task.cancel()
+        if grpc_server is not None:
+            await grpc_server.stop(_GRPC_GRACE_S)
+        await asyncio.to_thread(models.close)
 
-    app = FastAPI(title=info.name, description=f"Answers {info.task}.", lifespan=lifespan)
-    app.add_middleware(Guard, loopback=loopback)
+    app = FastAPI(
+        title=first.name,
+        description=f"Answers {first.info.task}.",
+        version=__version__,
+        lifespan=lifespan,
+        responses={status: PROBLEMS[status] for status in (401, 403)},
+    )
+    # The last one added is the outermost.
+    app.add_middleware(Guard, loopback=settings.loopback, key=settings.key)
+    app.add_middleware(Ledger, metrics=counted, log=settings.log)
     _answer_errors_as_json(app)
 
-    @app.get("/health")
+    @app.get("/health", responses={503: PROBLEMS[503]}, tags=["life"])
+    @app.get("/ping", responses={503: PROBLEMS[503]}, tags=["life"])
     async def health() -> dict[str, str]:
-        """Answer 200 while the server can take requests."""
+        """Answer 200 while the server takes requests, else 503."""
+        models.require_ready()
         return {"status": "ok"}
 
-    @app.get("/info")
+    if settings.vertex.health is not None and settings.vertex.health not in ("/health", "/ping"):
+        app.get(settings.vertex.health, responses={503: PROBLEMS[503]}, tags=["life"])(health)
+
+    @app.get("/info", tags=["life"])
     async def information() -> Info:
         """Tell which model answers and within which limits."""
-        return info
+        return first.info
 
-    @app.post(
-        "/predict",
-        response_model=list[Score] | list[list[Score]],
-        responses=_PROBLEMS,
-        openapi_extra=_REQUEST_BODY,
-    )
-    async def predict(request: Request) -> Response:
-        """Answer one text with its labels, the most probable first, or a list of texts with a list each."""
-        check_headers(request.headers.get("content-type", ""), request.headers.get("content-encoding", ""))
-        query = parse(await read_body(request, info.limits), info.limits)
-        answers, milliseconds = await worker.run(lambda: _timed(runtime, query.texts))
-        # Not JSONResponse's default: NaN is no JSON, so a model that gives it is a bug to be seen.
-        content = json.dumps(reply(query, answers), ensure_ascii=False, allow_nan=False)
-        return Response(content, media_type="application/json", headers=_measured(answers, milliseconds))
+    @app.get("/metrics", response_class=Response, tags=["life"])
+    async def exposition() -> Response:
+        """Count, for Prometheus."""
+        return Response(counted.exposed(), media_type=metrics.CONTENT_TYPE)
 
+    app.include_router(tei.routes(first))
+    app.include_router(hugging_face.routes(first))
+    app.include_router(clouds.routes(first, settings.vertex))
+    app.include_router(open_inference.routes(models))
     return app
 
 
-def _timed(runtime: Predictor, texts: Sequence[str]) -> tuple[list[Answer], float]:
-    start = time.perf_counter()
-    answers = runtime.predict(texts)
-    return answers, 1000 * (time.perf_counter() - start)
+async def _started_grpc(models: Models, counted: Metrics, settings: Settings) -> "aio.Server | None":
+    if settings.grpc is None:
+        return None
+    from serve import grpc_server  # an extra
 
-
-def _measured(answers: Sequence[Answer], milliseconds: float) -> dict[str, str]:
-    return {
-        "x-truncated": str(any(answer.truncated for answer in answers)).lower(),
-        "x-compute-tokens": str(sum(answer.tokens for answer in answers)),
-        "x-inference-time": f"{milliseconds:.2f}",  # waiting not included
-    }
+    host, port = settings.grpc
+    server, _ = await grpc_server.start(models, counted, host, port, key=settings.key, log=settings.log)
+    return server
 
 
 def _answer_errors_as_json(app: FastAPI) -> None:
-    @app.exception_handler(Refusal)
-    async def refused(_: Request, refusal: Refusal) -> JSONResponse:
+    def answer(request: Request, refusal: Refusal) -> JSONResponse:
+        request.state.cause = refusal.error_type
         return refusal.response()
 
+    @app.exception_handler(Refusal)
+    async def refused(request: Request, refusal: Refusal) -> JSONResponse:
+        return answer(request, refusal)
+
     @app.exception_handler(InputError)
-    async def unanswerable(_: Request, error: InputError) -> JSONResponse:
-        message = f"Found {error.found}; expected {error.expected}."
-        return Refusal(422, "validation", message).response()
+    async def unanswerable(request: Request, error: InputError) -> JSONResponse:
+        return answer(request, Refusal(422, "validation", f"Found {error.found}; expected {error.expected}."))
 
     @app.exception_handler(ClientDisconnect)
-    async def gone(_: Request, __: ClientDisconnect) -> JSONResponse:
+    async def gone(request: Request, __: ClientDisconnect) -> JSONResponse:
         # Nobody reads this; without it the log would call a client that left a failure of the server.
-        return Refusal(400, "disconnected", "The client went away.").response()
+        return answer(request, Refusal(400, "disconnected", "The client went away."))
 
     @app.exception_handler(HTTPException)
-    async def unrouted(_: Request, error: HTTPException) -> JSONResponse:
-        response = Refusal(error.status_code, "http", f"{error.detail}.").response()
+    async def unrouted(request: Request, error: HTTPException) -> JSONResponse:
+        response = answer(request, Refusal(error.status_code, "http", f"{error.detail}."))
         response.headers.update(error.headers or {})
         return response
 
     @app.exception_handler(Exception)
-    async def broken(_: Request, __: Exception) -> JSONResponse:
+    async def broken(request: Request, __: Exception) -> JSONResponse:
         # The traceback goes to the server's log; starlette raises the exception again after this.
-        return Refusal(500, "internal", "The server failed on this request.").response()
+        return answer(request, Refusal(500, "internal", "The server failed on this request."))

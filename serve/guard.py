@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from serve.key import Key
 from serve.refusal import Refusal
 
 _OWN_FETCH_SITES = frozenset({"", "none", "same-origin"})
@@ -26,16 +27,27 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-class Guard:
-    """ASGI middleware that answers 403 to foreign hosts (when `loopback`), origins and sites."""
+# What an orchestrator asks without a key: whether the process lives and takes requests, and nothing else.
+PUBLIC = frozenset({"/health", "/ping", "/v2/health/live", "/v2/health/ready"})
 
-    def __init__(self, app: ASGIApp, loopback: bool = True) -> None:
+
+class Guard:
+    """ASGI middleware that answers 403 to foreign hosts (when `loopback`), origins and sites, and 401 without the key.
+
+    There is one gate for every route: what is not in `PUBLIC` is closed, also what does not exist.
+    """
+
+    def __init__(self, app: ASGIApp, loopback: bool = True, key: Key | None = None) -> None:
         self._app = app
         self._loopback = loopback
+        self._key = key
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
-        refusal = self._refusal(Headers(scope=scope)) if scope["type"] in ("http", "websocket") else None
+        refusal = None
+        if scope["type"] in ("http", "websocket"):
+            headers = Headers(scope=scope)
+            refusal = self._refusal(headers) or self._closed(scope["path"], headers)
         if refusal is None:
             await self._app(scope, receive, send)
         else:
@@ -52,6 +64,11 @@ class Guard:
         if headers.get("sec-fetch-site", "") not in _OWN_FETCH_SITES:
             return Refusal(403, "forbidden", "Requests from pages of another site are refused.")
         return None
+
+    def _closed(self, path: str, headers: Headers) -> Refusal | None:
+        if self._key is None or path in PUBLIC or self._key.opens(headers):
+            return None
+        return Refusal(401, "unauthorized", "Show the key as Authorization: Bearer KEY.")
 
 
 def _origin_host(origin: str) -> str:

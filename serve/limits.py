@@ -1,4 +1,4 @@
-"""What one client may ask of the endpoint."""
+"""What one client, and all of them together, may ask of the endpoint."""
 
 from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
 
@@ -14,4 +14,8 @@ class Limits(BaseModel):
     body_seconds: PositiveFloat = 20.0  # to send the whole body
     texts: PositiveInt = 32  # per request
     characters: PositiveInt = MAX_CHARACTERS  # per text
-    waiting: PositiveInt = 64  # requests behind the one that is being answered
+    seconds: PositiveFloat = 30.0  # that a request may wait for its answer
+    # Admitted and not yet answered, of all clients together. A text counts as one whether it comes alone or in
+    # a batch.
+    waiting_texts: PositiveInt = 512
+    waiting_tokens: PositiveInt = 65_536

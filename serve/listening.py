@@ -10,9 +10,9 @@ def check_host(host: str, *, insecure: bool) -> None:
     """Raise `UserError` for an address that other machines reach, unless that is wanted."""
     if not insecure and not is_loopback(host):
         raise UserError(
-            f"the host {host!r} can be reached from other machines, and the server asks for no password",
-            "127.0.0.1, ::1 or localhost",
-            "put a proxy that authenticates in front of it, or allow it with --insecure",
+            f"the host {host!r} can be reached from other machines, and the server asks for no key",
+            "127.0.0.1, ::1 or localhost, or a key that clients show",
+            "set COMPRESS_API_KEY or --api-key-file, or allow it with --insecure",
         )
 
 

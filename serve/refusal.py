@@ -9,8 +9,9 @@ class Refusal(Exception):  # noqa: N818  it is an answer, and not every one of t
     `message` is shown to the client, so it holds neither paths nor anything of the server's inside.
     """
 
-    def __init__(self, status: int, error_type: str, message: str) -> None:
+    def __init__(self, status: int, error_type: str, message: str, retry_after_s: int = 1) -> None:
         self.status = status
+        self.retry_after_s = retry_after_s
         self.error_type = error_type
         self.message = message
         super().__init__(message)
@@ -18,8 +19,10 @@ class Refusal(Exception):  # noqa: N818  it is an answer, and not every one of t
     def response(self) -> JSONResponse:
         """The refusal as JSON: `{"error": message, "error_type": word}`."""
         headers = {}
+        if self.status == 401:
+            headers["WWW-Authenticate"] = "Bearer"
         if self.status in (429, 503):
-            headers["Retry-After"] = "1"
+            headers["Retry-After"] = str(self.retry_after_s)
         if self.status in (408, 413):
             # The rest of the body may still be on its way, so the connection cannot be used again.
             headers["Connection"] = "close"

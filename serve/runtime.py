@@ -78,15 +78,16 @@ class OnnxRuntime:
         An empty text gets an answer like any other. Raises `InputError` for what is no text and for a
         text over `serve.encoding.MAX_CHARACTERS`; nothing is answered then.
         """
-        found: list[Answer] = []
-        for encodings in self._encoded(inputs):
-            found += text_classification.answers(
-                self.logits_of(encodings),
-                self.labels,
-                [len(encoding.ids) for encoding in encodings],
-                [bool(encoding.overflowing) for encoding in encodings],
-            )
-        return found
+        return [answer for encodings in self._encoded(inputs) for answer in self.answers_of(encodings)]
+
+    def answers_of(self, encodings: Sequence[Encoding]) -> list[Answer]:
+        """One answer per encoding, in the order given."""
+        return text_classification.answers(
+            self.logits_of(encodings),
+            self.labels,
+            [len(encoding.ids) for encoding in encodings],
+            [bool(encoding.overflowing) for encoding in encodings],
+        )
 
     def logits(self, inputs: Sequence[str]) -> NDArray[np.float32]:
         """Raw outputs of shape (texts, labels), in the order given; raises as `predict` does."""

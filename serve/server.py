@@ -1,73 +1,186 @@
-"""From a bundle's folder to a listening HTTP server."""
+"""From the folders of bundles to a listening server, and to its end."""
 
+import re
 import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
 
-from serve.bundle import read
-from serve.endpoint import create_app, describe
+from serve.bundle import Bundle, read
+from serve.endpoint import Settings, create_app
+from serve.errors import UserError
 from serve.guard import is_loopback
+from serve.key import Key
+from serve.ledger import log_line
 from serve.limits import Limits
 from serve.listening import check_host, listen
+from serve.metrics import Metrics
+from serve.model import Model, describe
+from serve.models import Models, check_name
+from serve.protocols.clouds import Vertex
 from serve.runtime import OnnxRuntime
+from serve.sessions import open_runtimes
+from serve.slow_clients import PromptProtocol
+from serve.teacher import Cascade, Shadow, check_labels
+from serve.watch import Watch
 
-_IN_FLIGHT_SECONDS = 30  # for requests that were taken before the server was told to stop
+_IN_FLIGHT_SECONDS = 20  # for requests that were taken before the server was told to stop
 
 
-def serve_bundle(
-    bundle: Path,
-    host: str = "127.0.0.1",
-    port: int = 8080,
-    *,
-    threads: int | None = None,
-    limits: Limits | None = None,
-    insecure: bool = False,
-    ready: Callable[[str], None] | None = None,
-) -> None:
-    """Answer HTTP requests from a bundle until SIGTERM or SIGINT; in-flight requests are finished first.
+@dataclass(frozen=True)
+class Beside:
+    """A teacher's bundle beside the student: for a sample, or for answers in doubt."""
 
-    `ready` is called with the URL once connections are taken; port 0 takes a free port. Raises
-    `UserError` for a host that others can reach unless `insecure`, and for an address that is taken;
-    `BundleError` for the bundle.
+    bundle: Path
+    share: float | None = None  # of the texts, compared in the background
+    below: float | None = None  # probability under which the teacher answers
+    keep_texts: bool = False  # in the log of disagreements
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What is served, where, and how."""
+
+    bundles: Mapping[str, Path]  # by the name of the model; the first is the default
+    host: str = "127.0.0.1"
+    port: int = 8080
+    grpc_port: int | None = None
+    threads: int | None = None  # of all sessions together
+    workers: int | None = None  # sessions side by side; None: measured
+    limits: Limits = field(default_factory=Limits)
+    insecure: bool = False
+    key: Key | None = None
+    log_requests: bool = False
+    watch: bool = False
+    drain_seconds: float = 5.0  # between "not ready" and the end, after SIGTERM
+    beside: Beside | None = None
+
+
+def named_bundles(bundle: Path | None, named: Sequence[str] = ()) -> dict[str, Path]:
+    """Folders by model name: the first under its own name, the others as in `NAME=FOLDER`. Raises `UserError`."""
+    found: dict[str, Path] = {}
+    if bundle is not None:
+        found[_own_name(bundle)] = bundle
+    for one in named:
+        name, equals, folder = one.partition("=")
+        if not equals or not folder or name in found:
+            raise UserError(
+                f"--bundle {one}", "NAME=FOLDER, each name once", "for example --bundle sst2=runs/sst2/bundle"
+            )
+        found[check_name(name)] = Path(folder)
+    if not found:
+        raise UserError(
+            "no bundle", "the folder that `compress run` made", "compress serve runs/quickstart/bundle"
+        )
+    return found
+
+
+def _own_name(bundle: Path) -> str:
+    """The name in its manifest, with hyphens for what cannot stand in a path."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", read(bundle).manifest.name)[:64] or "model"
+
+
+def serve_bundles(asked: Serving, ready: Callable[[str], None] | None = None) -> None:
+    """Answer requests until SIGTERM or SIGINT; in-flight requests are finished first.
+
+    `ready` is called with the URL once connections are taken; port 0 takes a free one. Raises `UserError` for a
+    host that others can reach without a key unless `insecure`, and for an address that is taken; `BundleError` for
+    a bundle.
     """
-    check_host(host, insecure=insecure)
-    with listen(host, port) as listening:
-        checked = read(bundle)
-        runtime = OnnxRuntime(checked, threads)
-        runtime.predict(["warm up"])  # the first inference allocates
-        app = create_app(runtime, describe(checked, limits or Limits()), loopback=is_loopback(host))
+    check_host(asked.host, insecure=asked.insecure or asked.key is not None)
+    vertex = Vertex.from_environment()
+    with listen(asked.host, vertex.port or asked.port) as listening:
+        metrics = Metrics()
+        opened = _opener(asked)
+        read_ones = {check_name(name): read(folder) for name, folder in asked.bundles.items()}
+        made = [
+            Model(describe(bundle, asked.limits, name), opened(bundle), metrics)
+            for name, bundle in read_ones.items()
+        ]
+        models = Models(made)
+        if asked.beside is not None:
+            _put_beside(made[0], asked.beside, metrics, opened, asked.limits)
+        background: list[Callable[[], Coroutine[None, None, None]]] = []
+        if asked.watch:
+            background += [Watch(model, asked.bundles[model.name], opened, metrics).run for model in made]
+        settings = Settings(
+            loopback=is_loopback(asked.host),
+            key=asked.key,
+            log=log_line if asked.log_requests else None,
+            vertex=vertex,
+            background=tuple(background),
+            grpc=None if asked.grpc_port is None else (asked.host, asked.grpc_port),
+        )
+        app = create_app(models, metrics, settings)
         if ready is not None:
-            shown = f"[{host}]" if ":" in host else host
+            shown = f"[{asked.host}]" if ":" in asked.host else asked.host
             ready(f"http://{shown}:{listening.getsockname()[1]}")
-        _run(app, listening)
+        _run(app, models, listening, asked.drain_seconds)
 
 
-def _run(app: FastAPI, listening: socket.socket) -> None:
+def _opener(asked: Serving) -> Callable[[Bundle], list[OnnxRuntime]]:
+    def opened(bundle: Bundle) -> list[OnnxRuntime]:
+        return open_runtimes(lambda threads: OnnxRuntime(bundle, threads), asked.threads, asked.workers)
+
+    return opened
+
+
+def _put_beside(
+    student: Model,
+    asked: Beside,
+    metrics: Metrics,
+    opened: Callable[[Bundle], list[OnnxRuntime]],
+    limits: Limits,
+) -> None:
+    bundle = read(asked.bundle)
+    check_labels(student.info.labels, bundle.manifest.labels)
+    teacher = Model(describe(bundle, limits, f"{student.name}.teacher"), opened(bundle), metrics)
+    if asked.below is not None:
+        student.cascade = Cascade(teacher, asked.below, metrics.registry)
+    else:
+        share = 0.05 if asked.share is None else asked.share
+        student.shadow = Shadow(teacher, share, metrics.registry, keep_texts=asked.keep_texts)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, told by SIGTERM to say first that it is not ready, and to go on answering for a while."""
+
+    def __init__(self, config: uvicorn.Config, models: Models, drain_seconds: float) -> None:
+        super().__init__(config)
+        self._models = models
+        self._drain_seconds = drain_seconds
+        self._draining = False
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  uvicorn's signature
+        """Stop in order; a second signal, or Ctrl-C, does not wait."""
+        self._models.is_ready = False
+        if sig == signal.SIGTERM and not self._draining:
+            self._draining = True
+            timer = threading.Timer(self._drain_seconds, self._end)
+            timer.daemon = True
+            timer.start()
+        else:
+            self._end()
+
+    def _end(self) -> None:
+        self.should_exit = True
+
+
+def _run(app: FastAPI, models: Models, listening: socket.socket, drain_seconds: float) -> None:
     config = uvicorn.Config(
         app,
+        http=PromptProtocol,
         log_level="warning",
         access_log=False,  # paths and addresses of people are nobody's business
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=_IN_FLIGHT_SECONDS,
     )
-    server = uvicorn.Server(config)
-
-    def stop(_number: int, _frame: object) -> None:
-        server.should_exit = True
-
-    previous = {}
-    if threading.current_thread() is threading.main_thread():
-        # uvicorn stops on a signal, then raises it again for whoever handled it before; by default that
-        # ends the process with code 143. An ordered stop is no failure, so we are who handled it before.
-        previous = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        server.run(sockets=[listening])
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+    # An ordered stop is no failure: the signal is not raised again, and the exit code is 0.
+    _Server(config, models, drain_seconds).run(sockets=[listening])

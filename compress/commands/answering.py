@@ -38,17 +38,80 @@ def predict(
 
 
 def serve(
-    bundle: BundleArgument,
+    bundle: Annotated[
+        Path | None,
+        typer.Argument(help="The bundle's folder; its model's name is its own.", metavar="BUNDLE"),
+    ] = None,
+    named: Annotated[
+        list[str],
+        typer.Option("--bundle", metavar="NAME=FOLDER", help="Another model, under this name; repeatable."),
+    ] = [],  # noqa: B006 - typer copies it
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8080,
-    threads: Annotated[int | None, typer.Option(help="Threads of one inference; all by default.")] = None,
+    grpc_port: Annotated[int | None, typer.Option(help="Answer gRPC there, too (extra: grpc).")] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="Threads of all sessions together; all by default.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Sessions side by side; measured at the start by default.")
+    ] = None,
+    api_key_file: Annotated[
+        Path | None, typer.Option(help="A file with the key that clients must show; or set COMPRESS_API_KEY.")
+    ] = None,
     insecure: InsecureOption = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Put a new version of the bundle in as it appears.")
+    ] = False,
+    drain_seconds: Annotated[
+        float, typer.Option(min=0, help="After SIGTERM: not ready, but answering, for so long.")
+    ] = 5.0,
+    log_requests: Annotated[
+        bool, typer.Option("--log-requests", help="A line of JSON each, without texts.")
+    ] = False,
+    max_wait_seconds: Annotated[float, typer.Option(min=0.1, help="Deadline of a request.")] = 30.0,
+    shadow: Annotated[
+        Path | None, typer.Option(help="A teacher's bundle: compare a sample of the answers with it.")
+    ] = None,
+    sample: Annotated[
+        float, typer.Option(min=0, max=1, help="The share of texts that --shadow compares.")
+    ] = 0.05,
+    cascade: Annotated[
+        Path | None, typer.Option(help="A teacher's bundle: it answers where the student is in doubt.")
+    ] = None,
+    below: Annotated[float, typer.Option(min=0, max=1, help="The probability that --cascade doubts.")] = 0.8,
+    keep_texts: Annotated[
+        bool, typer.Option("--keep-texts", help="Keep the texts in --shadow's log of disagreements.")
+    ] = False,
 ) -> None:
-    """Answer HTTP requests from a bundle."""
-    with stack("serve", None):
-        from serve.server import serve_bundle
+    """Answer requests from a bundle: HTTP in the protocols that clients speak, and gRPC."""
+    with stack("serve", "grpc" if grpc_port is not None else None):
+        from serve.key import read_key
+        from serve.limits import Limits
+        from serve.server import Beside, Serving, named_bundles, serve_bundles
 
-        serve_bundle(bundle, host, port, threads=threads, insecure=insecure, ready=_say_where)
+        if shadow is not None and cascade is not None:
+            raise typer.BadParameter("give --shadow or --cascade: a cascade asks the teacher already")
+        beside = None
+        if cascade is not None:
+            beside = Beside(cascade, below=below)
+        elif shadow is not None:
+            beside = Beside(shadow, share=sample, keep_texts=keep_texts)
+        asked = Serving(
+            bundles=named_bundles(bundle, named),
+            host=host,
+            port=port,
+            grpc_port=grpc_port,
+            threads=threads,
+            workers=workers,
+            limits=Limits(seconds=max_wait_seconds),
+            insecure=insecure,
+            key=read_key(api_key_file),
+            log_requests=log_requests,
+            watch=watch,
+            drain_seconds=drain_seconds,
+            beside=beside,
+        )
+        serve_bundles(asked, ready=_say_where)
 
 
 def demo(

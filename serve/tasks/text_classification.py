@@ -1,7 +1,7 @@
 """Text classification: from logits to a label with its probabilities."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ class Classification:
     probabilities: dict[str, float]  # every label, in the order of the model's outputs; sums to 1
     tokens: int  # tokens that the model saw, special tokens included
     truncated: bool  # the text was longer than the model's maximum and its end was not read
+    logits: Sequence[float] = field(
+        default=(), compare=False, repr=False
+    )  # in the order of the probabilities
 
     @property
     def score(self) -> float:
@@ -37,13 +40,16 @@ def answers(
     token_counts: Sequence[int],
     truncated: Sequence[bool],
 ) -> list[Classification]:
-    """Turn logits of shape (batch, labels) into one answer per row."""
+    """Turn logits of shape (batch, labels) into one answer per row; raises `FloatingPointError` for NaN."""
+    if not np.isfinite(logits).all():
+        raise FloatingPointError("the model gave numbers that are none")  # JSON has none, nor has an answer
     return [
         Classification(
             label=labels[int(row.argmax())],
             probabilities=dict(zip(labels, map(float, row), strict=True)),
             tokens=count,
             truncated=cut,
+            logits=raw,
         )
-        for row, count, cut in zip(softmax(logits), token_counts, truncated, strict=True)
+        for row, raw, count, cut in zip(softmax(logits), logits, token_counts, truncated, strict=True)
     ]

@@ -1,21 +1,26 @@
 """The endpoint's answers, and what it says when it does not answer."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from served import make_app
 
-from serve.bundle import read, sha256
-from serve.endpoint import create_app, describe
+from serve.bundle import sha256
+from serve.endpoint import Settings
 from serve.limits import Limits
 from serve.runtime import OnnxRuntime
+from serve.tasks import text_classification
 
 
 @pytest.fixture(scope="module")
-def client(bundle_folder: Path, runtime: OnnxRuntime) -> TestClient:
-    app = create_app(runtime, describe(read(bundle_folder), Limits(characters=1000)))
-    return TestClient(app, "http://localhost", raise_server_exceptions=False)
+def client(bundle_folder: Path, runtime: OnnxRuntime) -> Iterator[TestClient]:
+    app = make_app(bundle_folder, [runtime], Limits(characters=1000))
+    with TestClient(app, "http://localhost", raise_server_exceptions=False) as client:
+        yield client
 
 
 def problem(response, status: int, word: str) -> str:
@@ -37,17 +42,35 @@ def test_one_text_gives_a_flat_list_best_first(client: TestClient, runtime: Onnx
     assert float(response.headers["x-inference-time"]) > 0
 
 
-def test_a_list_gives_a_list_each(client: TestClient) -> None:
-    flat = client.post("/predict", json={"inputs": ["a great film", "awful"]}).json()
-    nested = client.post("/predict", json={"inputs": [["a great film"], ["awful"]]}).json()
-    assert [entries[0]["label"] for entries in flat] == ["positive", "negative"]
-    assert flat == nested
+def test_a_batch_gives_a_list_each(client: TestClient) -> None:
+    batch = client.post("/predict", json={"inputs": [["a great film"], ["awful"]]}).json()
+    assert [entries[0]["label"] for entries in batch] == ["positive", "negative"]
     single = client.post("/predict", json={"inputs": ["awful"], "top_k": 1}).json()
-    assert [len(entries) for entries in single] == [1]
+    assert [entry["label"] for entry in single] == ["negative"]  # a list of one is that one, as TEI has it
+
+
+def test_two_strings_are_a_pair_and_no_batch(client: TestClient) -> None:
+    """In TEI they are one pair; answered as a batch, a client of TEI would get something else without a word."""
+    for inputs in (["a great film", "awful"], [["a great film", "awful"]]):
+        message = problem(client.post("/predict", json={"inputs": inputs}), 422, "validation")
+        assert "a pair of texts" in message
+        assert '[["first"], ["second"]]' in message
+
+
+def test_raw_scores_are_logits(client: TestClient, runtime: OnnxRuntime) -> None:
+    found = client.post("/predict", json={"inputs": "awful", "raw_scores": True}).json()
+    logits = dict(zip(runtime.labels, runtime.logits(["awful"])[0].tolist(), strict=True))
+    assert {entry["label"]: entry["score"] for entry in found} == pytest.approx(logits)
+
+
+def test_truncation_can_be_refused(client: TestClient) -> None:
+    body = {"inputs": "film " * 40, "truncate": False}
+    assert "more than 16 tokens" in problem(client.post("/predict", json=body), 422, "validation")
+    assert client.post("/predict", json=body | {"truncate": True}).status_code == 200
 
 
 def test_truncation_is_told(client: TestClient) -> None:
-    response = client.post("/predict", json={"inputs": ["short", "film " * 40]})
+    response = client.post("/predict", json={"inputs": [["short"], ["film " * 40]]})
     assert response.headers["x-truncated"] == "true"
     assert response.headers["x-compute-tokens"] == "19"
 
@@ -91,6 +114,10 @@ def test_what_is_no_json(client: TestClient, body: bytes) -> None:
         {"inputs": "a", "top_k": True},
         {"inputs": "a", "top_k": 1.5},
         {"inputs": "a", "other": 1},
+        {"inputs": ["a", "b", "c"]},
+        {"inputs": [["a"], "b"]},
+        {"inputs": "a", "raw_scores": 1},
+        {"inputs": "a", "truncate": "no"},
     ],
 )
 def test_json_of_another_shape(client: TestClient, document: object) -> None:
@@ -103,11 +130,11 @@ def test_half_a_surrogate_pair_is_no_crash(client: TestClient) -> None:
 
 
 def test_sizes(client: TestClient) -> None:
-    assert "33 texts" in problem(client.post("/predict", json={"inputs": ["a"] * 33}), 413, "too_large")
+    assert "33 texts" in problem(client.post("/predict", json={"inputs": [["a"]] * 33}), 413, "too_large")
     assert "1001 characters" in problem(
         client.post("/predict", json={"inputs": "a" * 1001}), 413, "too_large"
     )
-    assert client.post("/predict", json={"inputs": ["a" * 1000] * 32}).status_code == 200
+    assert client.post("/predict", json={"inputs": [["a" * 1000]] * 32}).status_code == 200
 
 
 def test_info_and_health(client: TestClient, bundle_folder: Path) -> None:
@@ -123,7 +150,7 @@ def test_info_and_health(client: TestClient, bundle_folder: Path) -> None:
 def test_openapi_describes_the_request(client: TestClient) -> None:
     operation = client.get("/openapi.json").json()["paths"]["/predict"]["post"]
     schema = operation["requestBody"]["content"]["application/json"]["schema"]
-    assert set(schema["properties"]) == {"inputs", "top_k"}
+    assert set(schema["properties"]) == {"inputs", "top_k", "raw_scores", "truncate"}
     assert {"200", "400", "413", "415", "422", "429"} <= set(operation["responses"])
     assert client.get("/docs").status_code == 200
 
@@ -165,18 +192,42 @@ def test_this_machine_by_all_its_names(client: TestClient, host: str) -> None:
 def test_a_public_server_takes_any_host_but_no_other_origin(
     bundle_folder: Path, runtime: OnnxRuntime
 ) -> None:
-    app = create_app(runtime, describe(read(bundle_folder), Limits()), loopback=False)
-    client = TestClient(app, "http://models.example")
-    assert client.get("/health").status_code == 200
-    assert client.get("/health", headers={"origin": "http://models.example"}).status_code == 200
-    assert client.get("/health", headers={"origin": "http://evil.example"}).status_code == 403
+    app = make_app(bundle_folder, [runtime], settings=Settings(loopback=False))
+    with TestClient(app, "http://models.example") as client:
+        assert client.get("/health").status_code == 200
+        assert client.get("/health", headers={"origin": "http://models.example"}).status_code == 200
+        assert client.get("/health", headers={"origin": "http://evil.example"}).status_code == 403
 
 
-def test_a_bug_is_told_without_its_inside(bundle_folder: Path) -> None:
+def test_a_bug_is_told_without_its_inside(bundle_folder: Path, runtime: OnnxRuntime) -> None:
     class Broken:
-        def predict(self, inputs: list[str]) -> list:
+        tokens = runtime.tokens
+
+        def answers_of(self, encodings: list) -> list:
             raise KeyError("/secret/path.py")
 
-    app = create_app(Broken(), describe(read(bundle_folder), Limits()))
-    client = TestClient(app, "http://localhost", raise_server_exceptions=False)
-    assert "secret" not in problem(client.post("/predict", json={"inputs": "a"}), 500, "internal")
+    app = make_app(bundle_folder, [Broken()])
+    with TestClient(app, "http://localhost", raise_server_exceptions=False) as client:
+        assert "secret" not in problem(client.post("/predict", json={"inputs": "a"}), 500, "internal")
+
+
+def test_a_number_that_is_none_is_no_answer(bundle_folder: Path, runtime: OnnxRuntime) -> None:
+    class Nan:
+        tokens = runtime.tokens
+
+        def answers_of(self, encodings: list) -> list:
+            return text_classification.answers(
+                np.full((1, 2), np.nan, np.float32), runtime.labels, [3], [False]
+            )
+
+    with TestClient(
+        make_app(bundle_folder, [Nan()]), "http://localhost", raise_server_exceptions=False
+    ) as client:
+        problem(client.post("/predict", json={"inputs": "a"}), 500, "internal")
+
+
+def test_not_ready_before_the_start_and_live_all_the_same(bundle_folder: Path, runtime: OnnxRuntime) -> None:
+    client = TestClient(make_app(bundle_folder, [runtime]), "http://localhost")  # not entered: not started
+    assert client.get("/v2/health/live").status_code == 200
+    for path in ("/health", "/ping", "/v2/health/ready"):
+        problem(client.get(path), 503, "unavailable")

@@ -3,7 +3,6 @@
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,14 +11,12 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-import uvicorn
+from served import Slow, make_app, running
 
-from serve.bundle import read
-from serve.endpoint import create_app, describe
 from serve.errors import UserError
 from serve.limits import Limits
 from serve.runtime import OnnxRuntime
-from serve.server import serve_bundle
+from serve.server import Serving, serve_bundles
 
 ROOT = Path(__file__).parents[2]
 
@@ -69,85 +66,93 @@ def test_what_is_sent_is_not_shown_in_the_errors(server: str) -> None:
 
 
 @pytest.fixture
-def slow(bundle_folder: Path, runtime: OnnxRuntime) -> Iterator[tuple[str, threading.Event, list[int]]]:
-    """A server whose inferences wait for an event, with room for two to wait; and how many ran at once."""
-    go, running, most = threading.Event(), [], [0]
-
-    class Slow:
-        def predict(self, inputs: list[str]) -> list:
-            running.append(1)
-            most[0] = max(most[0], len(running))
-            go.wait(20)
-            answers = runtime.predict(inputs)
-            running.pop()
-            return answers
-
-    app = create_app(Slow(), describe(read(bundle_folder), Limits(waiting=2)))
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}", go, most
-    go.set()
-    server.should_exit = True
-    thread.join(timeout=20)
+def slow(bundle_folder: Path) -> Iterator[tuple[str, Slow]]:
+    """A server whose inferences wait for an event, with room for three texts."""
+    runtime = Slow(bundle_folder)
+    with running(make_app(bundle_folder, [runtime], Limits(waiting_texts=3))) as url:
+        yield url, runtime
+        runtime.go.set()
 
 
-def test_busy_server_stays_healthy_and_turns_away_what_it_cannot_queue(
-    slow: tuple[str, threading.Event, list[int]],
-) -> None:
-    url, go, most = slow
+def test_busy_server_stays_healthy_and_turns_away_what_it_cannot_queue(slow: tuple[str, Slow]) -> None:
+    url, runtime = slow
     with httpx.Client(base_url=url, timeout=20) as client, ThreadPoolExecutor(8) as pool:
         waiting = [pool.submit(client.post, "/predict", json={"inputs": "good"}) for _ in range(3)]
         time.sleep(0.5)
         start = time.perf_counter()
         assert client.get("/health").status_code == 200
         assert time.perf_counter() - start < 1
-        refused = client.post("/predict", json={"inputs": "good"})
-        assert refused.status_code == 429
-        assert refused.headers["retry-after"] == "1"
-        assert refused.json()["error_type"] == "overloaded"
-        go.set()
+        for inputs in ("good", [["good"]]):  # alone or in a batch: the same rule
+            refused = client.post("/predict", json={"inputs": inputs})
+            assert refused.status_code == 429
+            assert int(refused.headers["retry-after"]) >= 1
+            assert refused.json()["error_type"] == "overloaded"
+        runtime.go.set()
         assert [request.result().status_code for request in waiting] == [200] * 3
-        assert most == [1]
+        assert runtime.most == 1
         # The places are free again.
         assert client.post("/predict", json={"inputs": "good"}).status_code == 200
 
 
-def test_a_client_that_leaves_does_not_take_its_place_with_it(
-    slow: tuple[str, threading.Event, list[int]],
-) -> None:
-    url, go, _ = slow
+def test_what_a_client_that_left_asked_for_is_not_computed(slow: tuple[str, Slow]) -> None:
+    url, runtime = slow
     for _ in range(3):
         with pytest.raises(httpx.ReadTimeout):
-            httpx.post(f"{url}/predict", json={"inputs": "good"}, timeout=0.2)
-    go.set()
-    deadline = time.monotonic() + 10
-    while httpx.post(f"{url}/predict", json={"inputs": "good"}).status_code != 200:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+            httpx.post(f"{url}/predict", json={"inputs": "good"}, timeout=0.3)
+    time.sleep(0.3)
+    runtime.go.set()
+    assert httpx.post(f"{url}/predict", json={"inputs": "good"}).status_code == 200
+    assert (
+        sum(runtime.answered) == 2
+    )  # the first was being answered when its client left; the others never were
 
 
 def test_a_body_that_never_ends_is_given_up(bundle_folder: Path, runtime: OnnxRuntime) -> None:
-    app = create_app(runtime, describe(read(bundle_folder), Limits(body_seconds=0.3)))
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
-    with socket.create_connection(listening.getsockname(), timeout=10) as connection:
-        connection.sendall(b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
-        assert b" 408 " in connection.recv(100)
-    server.should_exit = True
-    thread.join(timeout=20)
+    with running(make_app(bundle_folder, [runtime], Limits(body_seconds=0.3))) as url:
+        where = urlsplit(url)
+        with socket.create_connection((where.hostname, where.port), timeout=10) as connection:
+            connection.sendall(b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
+            assert b" 408 " in connection.recv(100)
 
 
-def test_terminated_it_ends_with_exit_code_0(started_server: tuple[subprocess.Popen[str], str]) -> None:
+@pytest.mark.parametrize("begun", [b"", b"POST /predict HTTP/1.1\r\nHost: local"])
+def test_headers_that_never_end_are_given_up(
+    bundle_folder: Path, runtime: OnnxRuntime, begun: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serve.slow_clients.HEADERS_S", 0.3)
+    with running(make_app(bundle_folder, [runtime])) as url:
+        where = urlsplit(url)
+        with socket.create_connection((where.hostname, where.port), timeout=10) as connection:
+            connection.sendall(begun)
+            assert connection.recv(100) == b""  # closed
+        assert httpx.post(f"{url}/predict", json={"inputs": "good"}).status_code == 200
+
+
+def test_terminated_it_says_so_first_and_ends_with_exit_code_0(
+    started_server: tuple[subprocess.Popen[str], str],
+) -> None:
     process, url = started_server
     assert httpx.get(f"{url}/health").status_code == 200
     process.terminate()
+    time.sleep(0.3)
+    # A load balancer has to see it before connections are refused; until then requests are still answered.
+    assert httpx.get(f"{url}/v2/health/ready").status_code == 503
+    assert httpx.get(f"{url}/v2/health/live").status_code == 200
+    assert httpx.post(f"{url}/predict", json={"inputs": "good"}).status_code == 200
     assert process.wait(timeout=20) == 0
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{url}/health")
+
+
+def test_told_twice_it_does_not_wait(started_server: tuple[subprocess.Popen[str], str]) -> None:
+    process, url = started_server
+    assert httpx.get(f"{url}/health").status_code == 200  # it has begun
+    start = time.monotonic()
+    process.terminate()
+    time.sleep(0.1)
+    process.terminate()
+    assert process.wait(timeout=20) == 0
+    assert time.monotonic() - start < 4  # and not the five seconds of draining
 
 
 def test_terminated_it_finishes_what_it_took(started_server: tuple[subprocess.Popen[str], str]) -> None:
@@ -168,7 +173,7 @@ def test_terminated_it_finishes_what_it_took(started_server: tuple[subprocess.Po
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com"])
 def test_hosts_that_others_reach_need_a_word(bundle_folder: Path, host: str) -> None:
     with pytest.raises(UserError, match="can be reached from other machines"):
-        serve_bundle(bundle_folder, host)
+        serve_bundles(Serving({"x": bundle_folder}, host=host))
 
 
 def test_command_line_mistakes_are_one_message_and_exit_code_2(tmp_path: Path, bundle_folder: Path) -> None:

@@ -1,0 +1,73 @@
+"""Every request gets an id, is counted by its cause, and can be logged: as JSON, and never with its text."""
+
+import json
+import re
+import sys
+import time
+from collections.abc import Callable
+from uuid import uuid4
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serve.metrics import Metrics
+
+_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+_CAUSE = "cause"
+
+Log = Callable[[dict[str, object]], None]
+
+
+def log_line(fields: dict[str, object]) -> None:
+    """One line of JSON on stderr; nothing in it can begin another."""
+    sys.stderr.write(json.dumps(fields, ensure_ascii=True) + "\n")
+
+
+class Ledger:
+    """ASGI middleware around everything else."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, log: Log | None = None) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._log = log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and write down what became of it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if _ID.fullmatch(given) else uuid4().hex
+        scope.setdefault("state", {})["request_id"] = request_id
+        start, status = time.perf_counter(), 500
+
+        async def passed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["x-request-id"] = request_id
+            await send(message)
+
+        try:
+            await self._app(scope, receive, passed)
+        finally:
+            self._write(scope, request_id, status, time.perf_counter() - start)
+
+    def _write(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
+        # The template and not the path: a client can invent paths without end.
+        route = getattr(scope.get("route"), "path", "other")
+        cause = scope["state"].get(_CAUSE, "ok" if status < 400 else f"http-{status}")
+        self._metrics.requests.labels(route, str(status), cause).inc()
+        self._metrics.request_seconds.labels(route).observe(seconds)
+        if self._log is not None:
+            self._log(
+                {
+                    "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+                    "request_id": request_id,
+                    "method": scope["method"],
+                    "route": route,
+                    "status": status,
+                    "cause": cause,
+                    "ms": round(1000 * seconds, 2),
+                }
+            )

@@ -1,0 +1,85 @@
+"""What is counted, for Prometheus. One registry for each application, so that two in a process stay apart."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from serve.batcher import Answered
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+_TEXTS = (1, 2, 4, 8, 16, 32, 64)
+
+
+class Metrics:
+    """Counters of requests by route and cause, and where the time of answers goes, by model.
+
+    Routes are templates and models are those that are served, so no client can add a series.
+    """
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        at = self.registry
+        self.requests = Counter(
+            "compress_requests", "Requests that got an answer.", ["route", "status", "cause"], registry=at
+        )
+        self.request_seconds = Histogram(
+            "compress_request_seconds",
+            "From the request to its answer.",
+            ["route"],
+            buckets=_SECONDS,
+            registry=at,
+        )
+        model = ["model"]
+        self.texts = Counter("compress_texts", "Texts that were answered.", model, registry=at)
+        self.tokens = Counter("compress_tokens", "Tokens of those texts.", model, registry=at)
+        self.truncated = Counter("compress_truncated", "Texts whose end was not read.", model, registry=at)
+        self.tokenize_seconds, self.queue_seconds, self.infer_seconds = (
+            Histogram(f"compress_{what}_seconds", told, model, buckets=_SECONDS, registry=at)
+            for what, told in (
+                ("tokenize", "A request in the tokenizer."),
+                ("queue", "A request waiting for its turn."),
+                ("infer", "The hop that answered a request."),
+            )
+        )
+        self.hop_texts = Histogram(
+            "compress_batch_texts", "Texts that were answered in one hop.", model, buckets=_TEXTS, registry=at
+        )
+        self.waiting_texts = Gauge(
+            "compress_waiting_texts", "Texts admitted and not yet answered.", model, registry=at
+        )
+        self.waiting_tokens = Gauge("compress_waiting_tokens", "Their tokens.", model, registry=at)
+        self.bundle = Info("compress_bundle", "The bundle that answers.", model, registry=at)
+        self.swaps = Counter(
+            "compress_swaps", "Bundles put in while serving.", ["model", "outcome"], registry=at
+        )
+
+    def answered(self, model: str, found: Answered) -> None:
+        """Count the answers to one request."""
+        self.texts.labels(model).inc(len(found.answers))
+        self.tokens.labels(model).inc(sum(answer.tokens for answer in found.answers))
+        self.truncated.labels(model).inc(sum(answer.truncated for answer in found.answers))
+        self.tokenize_seconds.labels(model).observe(found.tokenize_s)
+        self.queue_seconds.labels(model).observe(found.queue_s)
+        self.infer_seconds.labels(model).observe(found.infer_s)
+
+    def exposed(self) -> bytes:
+        """The text that Prometheus reads."""
+        return bytes(generate_latest(self.registry))
+
+
+class ModelMeter:
+    """A `serve.batcher.Meter` of one model."""
+
+    def __init__(self, metrics: Metrics, model: str) -> None:
+        self._texts = metrics.waiting_texts.labels(model)
+        self._tokens = metrics.waiting_tokens.labels(model)
+        self._hop = metrics.hop_texts.labels(model)
+
+    def waiting(self, texts: int, tokens: int) -> None:
+        """So much is admitted and not yet answered."""
+        self._texts.set(texts)
+        self._tokens.set(tokens)
+
+    def hop(self, texts: int, tokens: int, seconds: float) -> None:  # noqa: ARG002  the time is in another series
+        """So much was answered in one go."""
+        self._hop.observe(texts)

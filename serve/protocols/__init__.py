@@ -1,0 +1,1 @@
+"""What clients speak over HTTP: each protocol is one file with one verb, `routes`."""

@@ -1,0 +1,221 @@
+"""The Open Inference Protocol (KServe v2) over HTTP, with its binary extension and Triton's extensions.
+
+Tensor `text` (BYTES) in; `label` (BYTES) and `probabilities` (FP32) out.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request, Response
+
+from serve import __version__
+from serve.body import read_body
+from serve.models import VERSION, Models
+from serve.protocols import schemas, tensors
+from serve.protocols.schemas import Schema
+from serve.protocols.scores import PROBLEMS
+from serve.refusal import Refusal
+from serve.request import check_headers, measured, while_connected
+
+EXTENSIONS = ["binary_tensor_data", "classification", "statistics", "model_configuration", "model_repository"]
+PLATFORM = "onnxruntime_onnx"
+_MODEL = "/v2/models/{model_name}"
+
+_Act = Callable[[Request, str, str], Awaitable[Any]]  # on a model of this name and version
+
+
+def _schema() -> Schema:
+    """Of an inference request in JSON.
+
+    JSON Schema cannot say that the shape is that of the data, so it says it for one text.
+    """
+    parameters = schemas.optional({"type": "object"}, "Of the protocol; unknown ones are passed over.")
+    name = schemas.optional({"type": "string"}, "Not read: the path says it.")
+    tensor = schemas.strict(
+        ["name", "shape", "datatype", "data"],
+        name={"const": tensors.TEXT},
+        shape={"enum": [[1], [1, 1]]},
+        datatype={"const": "BYTES"},
+        data=schemas.several(schemas.TEXT, most=1),
+        parameters=parameters,
+    )
+    outputs = {"enum": [tensors.LABEL, tensors.PROBABILITIES]}
+    return schemas.strict(
+        ["inputs"],
+        id=schemas.optional(
+            {"type": "string", "maxLength": tensors.LONGEST_ID}, "Comes back with the answer."
+        ),
+        inputs=schemas.several(tensor, most=1),
+        outputs=schemas.optional(
+            schemas.several(
+                schemas.strict(["name"], name=outputs, parameters=parameters), most=tensors.MOST_OUTPUTS
+            ),
+            "All of them, where none is named.",
+        ),
+        parameters=parameters,
+        model_name=name,
+        model_version=name,
+    )
+
+
+_EXAMPLE = {"inputs": [{"name": "text", "shape": [1], "datatype": "BYTES", "data": ["a fine film"]}]}
+
+
+def routes(models: Models) -> APIRouter:
+    """Health, metadata, configuration, statistics, index and inference of these models."""
+    router = APIRouter(tags=["Open Inference Protocol"], responses=PROBLEMS)
+
+    @router.get("/v2")
+    async def server_metadata() -> dict[str, Any]:
+        """Name this server, its version and the extensions that it has."""
+        return {"name": "compress-toolchain", "version": __version__, "extensions": EXTENSIONS}
+
+    @router.get("/v2/health/live")
+    async def live() -> dict[str, bool]:
+        """Answer 200 while the process is alive."""
+        return {"live": True}
+
+    @router.get("/v2/health/ready")
+    async def ready() -> dict[str, bool]:
+        """Answer 200 while new requests are taken, else 503."""
+        models.require_ready()
+        return {"ready": True}
+
+    @router.post("/v2/repository/index")
+    async def index() -> list[dict[str, str]]:
+        """List the models."""
+        return indexed(models)
+
+    @router.post("/v2/repository/models/{model_name}/load")
+    @router.post("/v2/repository/models/{model_name}/unload")
+    async def managed(model_name: str) -> Response:
+        """Refuse: which models are served is said on the command line alone."""
+        models.named(model_name)
+        raise Refusal(403, "forbidden", "Models are not loaded or unloaded over the network.")
+
+    @router.get("/v2/models/stats")
+    async def all_statistics() -> dict[str, Any]:
+        """Counts and times of every model."""
+        return {"model_stats": [statistics_of(models, name) for name in models.names]}
+
+    async def metadata(_: Request, name: str, version: str) -> dict[str, Any]:
+        """The model's tensors."""
+        return described(models, name, version)
+
+    async def model_ready(_: Request, name: str, version: str) -> dict[str, Any]:
+        """Answer 200 while the model takes requests, else 503."""
+        models.named(name, version)
+        models.require_ready()
+        return {"name": name, "ready": True}
+
+    async def configuration(_: Request, name: str, version: str) -> dict[str, Any]:
+        """The model as a Triton configuration."""
+        return configured(models, name, version)
+
+    async def statistics(_: Request, name: str, version: str) -> dict[str, Any]:
+        """Counts and times of this model."""
+        models.named(name, version)
+        return {"model_stats": [statistics_of(models, name)]}
+
+    async def infer(request: Request, name: str, version: str) -> Response:
+        """Answer texts; binary tensors are read and written where the client has them."""
+        model = models.named(name, version)
+        check_headers(request, "application/octet-stream")
+        limits, labels = model.info.limits, model.info.labels
+        query = tensors.parse(
+            await read_body(request, limits), request.headers.get(tensors.JSON_LENGTH), limits
+        )
+        found = await while_connected(request, model.answer(query.texts, query.seconds))
+        body, json_length = tensors.respond(name, VERSION, query, found.answers, labels)
+        headers = measured(found)
+        if json_length is None:
+            return Response(body, media_type="application/json", headers=headers)
+        headers["Inference-Header-Content-Length"] = str(json_length)
+        return Response(body, media_type="application/octet-stream", headers=headers)
+
+    for suffix, act in (
+        ("", metadata),
+        ("/ready", model_ready),
+        ("/config", configuration),
+        ("/stats", statistics),
+    ):
+        _add(router, models, "GET", suffix, act)
+    body = schemas.json_body(_schema(), _EXAMPLE)
+    _add(router, models, "POST", "/infer", infer, openapi_extra=body)
+    return router
+
+
+def _add(router: APIRouter, models: Models, method: str, suffix: str, act: _Act, **more: Any) -> None:
+    """The route of a model, with its version in the path and without."""
+    Name = Annotated[str, Path(json_schema_extra={"enum": models.names})]  # noqa: N806  a type
+    Version = Annotated[str, Path(json_schema_extra={"enum": [VERSION]})]  # noqa: N806
+
+    async def plain(request: Request, model_name: Name) -> Any:
+        return await act(request, model_name, VERSION)
+
+    async def versioned(request: Request, model_name: Name, model_version: Version) -> Any:
+        return await act(request, model_name, model_version)
+
+    for path, route in ((_MODEL, plain), (f"{_MODEL}/versions/{{model_version}}", versioned)):
+        route.__doc__ = act.__doc__
+        name = f"{act.__name__}_{route.__name__}"
+        router.add_api_route(path + suffix, route, methods=[method], name=name, response_model=None, **more)
+
+
+def described(models: Models, name: str, version: str) -> dict[str, Any]:
+    """The model's metadata; raises `Refusal` 404."""
+    info = models.named(name, version).info
+    return {
+        "name": name,
+        "versions": [VERSION],
+        "platform": PLATFORM,
+        "inputs": [{"name": tensors.TEXT, "datatype": "BYTES", "shape": [-1]}],
+        "outputs": [
+            {"name": tensors.LABEL, "datatype": "BYTES", "shape": [-1]},
+            {"name": tensors.PROBABILITIES, "datatype": "FP32", "shape": [-1, len(info.labels)]},
+        ],
+        "parameters": {"labels": info.labels, "bundle_sha256": info.bundle_sha256},
+    }
+
+
+def configured(models: Models, name: str, version: str) -> dict[str, Any]:
+    """The model as a Triton configuration; raises `Refusal` 404."""
+    info = models.named(name, version).info
+    return {
+        "name": name,
+        "platform": PLATFORM,
+        "backend": "compress-toolchain",
+        "max_batch_size": info.limits.texts,
+        "input": [{"name": tensors.TEXT, "data_type": "TYPE_STRING", "dims": [1]}],
+        "output": [
+            {"name": tensors.LABEL, "data_type": "TYPE_STRING", "dims": [1]},
+            {"name": tensors.PROBABILITIES, "data_type": "TYPE_FP32", "dims": [len(info.labels)]},
+        ],
+    }
+
+
+def indexed(models: Models) -> list[dict[str, str]]:
+    """Every model with its state."""
+    state = "READY" if models.is_ready else "UNAVAILABLE"
+    return [{"name": name, "version": VERSION, "state": state, "reason": ""} for name in models.names]
+
+
+def statistics_of(models: Models, name: str) -> dict[str, Any]:
+    """Counts and times since the start; raises `Refusal` 404."""
+    counts = models.named(name).counts
+    return {
+        "name": name,
+        "version": VERSION,
+        "last_inference": counts.last_ms,
+        "inference_count": counts.texts,
+        "execution_count": counts.requests,
+        "inference_stats": {
+            "success": {"count": counts.requests, "ns": counts.ns(counts.whole_s)},
+            "fail": {"count": counts.failures, "ns": 0},
+            "queue": {"count": counts.requests, "ns": counts.ns(counts.queue_s)},
+            "compute_input": {"count": counts.requests, "ns": counts.ns(counts.tokenize_s)},
+            "compute_infer": {"count": counts.requests, "ns": counts.ns(counts.infer_s)},
+            "compute_output": {"count": counts.requests, "ns": 0},
+        },
+        "batch_stats": [],
+    }

@@ -1,0 +1,128 @@
+"""Reading a request and waiting for its answer, for every protocol over HTTP alike."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Sequence
+from typing import Any, TypeVar
+
+import orjson
+from fastapi import Request, Response
+from starlette.requests import ClientDisconnect
+
+from serve.batcher import Answered
+from serve.body import read_body
+from serve.limits import Limits
+from serve.refusal import Refusal
+
+Result = TypeVar("Result")
+
+_JSON_TYPES = ("", "application/json")  # a request without the header is taken for JSON
+_QUICK_S = 0.02  # before that, nobody looks whether the client is still there
+
+
+async def read_json(request: Request, limits: Limits) -> Any:
+    """The body as JSON; raises `Refusal` 400, 408, 413 or 415."""
+    check_headers(request)
+    return parse_json(await read_body(request, limits))
+
+
+def parse_json(body: bytes) -> Any:
+    """What the JSON says; raises `Refusal` 400."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        pass
+    # orjson refuses half of a surrogate pair, of which the tokenizer's own message says more.
+    try:
+        return json.loads(body.decode("utf-8"))
+    # RecursionError: a body of nothing but brackets.
+    except (ValueError, RecursionError):
+        raise Refusal(400, "bad_json", "The body is not valid JSON in UTF-8.") from None
+
+
+def check_headers(request: Request, *more: str) -> None:
+    """Raise `Refusal` 415 for a body that is marked as anything but plain JSON, or one of the kinds in `more`.
+
+    Web forms can be sent from any page without the browser asking first, so they are not read as JSON.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    is_json = kind in _JSON_TYPES or (kind.startswith("application/") and kind.endswith("+json"))
+    if not is_json and kind not in more:
+        raise Refusal(415, "unsupported_media_type", "Send the request as application/json.")
+    if request.headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
+        raise Refusal(415, "unsupported_media_type", "Send the request uncompressed.")
+
+
+def check_texts(texts: Sequence[str], limits: Limits) -> None:
+    """Raise `Refusal` 413 for more or longer texts than one request may have."""
+    if len(texts) > limits.texts:
+        raise Refusal(
+            413, "too_large", f"{len(texts)} texts in one request; at most {limits.texts} are answered."
+        )
+    longest = max(map(len, texts), default=0)
+    if longest > limits.characters:
+        raise Refusal(413, "too_large", f"A text of {longest} characters; at most {limits.characters}.")
+
+
+async def while_connected(request: Request, answering: Awaitable[Result]) -> Result:
+    """The answer; raises `ClientDisconnect`, and gives the work up, where the client goes away meanwhile."""
+    task = asyncio.ensure_future(answering)
+    try:
+        await asyncio.wait({task}, timeout=_QUICK_S)
+        if task.done():
+            return task.result()
+        gone = asyncio.ensure_future(_gone(request))
+        try:
+            await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            gone.cancel()
+        if task.done():
+            return task.result()
+        raise ClientDisconnect
+    finally:
+        task.cancel()
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def deadline_s(request: Request) -> float | None:
+    """The seconds that the client allows in `X-Request-Timeout`; None where it says nothing. Raises `Refusal` 422."""
+    given = request.headers.get("x-request-timeout")
+    if given is None:
+        return None
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise Refusal(422, "validation", "X-Request-Timeout must be a number of seconds above 0.")
+    return seconds
+
+
+def as_json(
+    content: object, found: Answered | None = None, headers: dict[str, str] | None = None
+) -> Response:
+    """A response in JSON, with the times of the answers in its headers."""
+    return Response(
+        orjson.dumps(content),
+        media_type="application/json",
+        headers={**(measured(found) if found else {}), **(headers or {})},
+    )
+
+
+def measured(found: Answered) -> dict[str, str]:
+    """Where the time went, in milliseconds, by the names that text-embeddings-inference gave these headers."""
+    whole = found.tokenize_s + found.queue_s + found.infer_s
+    return {
+        "x-truncated": "true" if any(answer.truncated for answer in found.answers) else "false",
+        "x-compute-type": "cpu",
+        "x-compute-tokens": str(sum(answer.tokens for answer in found.answers)),
+        "x-total-time": f"{1000 * whole:.2f}",
+        "x-tokenization-time": f"{1000 * found.tokenize_s:.2f}",
+        "x-queue-time": f"{1000 * found.queue_s:.2f}",
+        "x-inference-time": f"{1000 * found.infer_s:.2f}",
+        "x-batch-size": str(found.together),
+    }

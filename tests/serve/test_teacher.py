@@ -1,0 +1,166 @@
+"""A teacher beside the student: a sample compared in the background, or the answers in doubt."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+from served import NAME, make_models
+
+from serve.batcher import Answered
+from serve.errors import UserError
+from serve.metrics import Metrics
+from serve.refusal import Refusal
+from serve.runtime import OnnxRuntime
+from serve.tasks import Answer
+from serve.teacher import Cascade, Shadow, check_labels, divergence
+
+TEXTS = [
+    "a good film",
+    "awful music, flat ending",
+    "it was cold but lovely",
+    "no plot",
+    "the",
+    "warm but grim",
+]
+
+
+class Opposite:
+    """A teacher that always says the other label, with its labels in another order."""
+
+    def __init__(self, runtime: OnnxRuntime) -> None:
+        self._runtime = runtime
+        self.asked: list[str] = []
+        self.busy = False
+
+    async def answer(self, texts: list[str], seconds: float | None = None) -> Answered:
+        await asyncio.sleep(0)
+        if self.busy:
+            raise Refusal(429, "overloaded", "Try again.")
+        self.asked += texts
+        return Answered([turned(one) for one in self._runtime.predict(texts)], 0.0, 0.0, 0.5, len(texts))
+
+
+def turned(answer: Answer) -> Answer:
+    (one, p), (other, q) = answer.probabilities.items()
+    return replace(answer, label=other if answer.label == one else one, probabilities={other: p, one: q})
+
+
+def value(registry: CollectorRegistry, name: str) -> float:
+    found = registry.get_sample_value(name)
+    assert found is not None
+    return found
+
+
+def test_the_shadow_changes_nothing_and_counts(bundle_folder: Path, runtime: OnnxRuntime) -> None:
+    async def main() -> None:
+        metrics = Metrics()
+        model = make_models(bundle_folder, metrics).first
+        teacher = Opposite(runtime)
+        model.shadow = Shadow(teacher, 1.0, metrics.registry)
+        found = await model.answer(TEXTS)
+        assert [one.label for one in found.answers] == [one.label for one in runtime.predict(TEXTS)]
+        await asyncio.sleep(0.1)
+        assert teacher.asked == TEXTS
+        assert value(metrics.registry, "compress_shadow_texts_total") == len(TEXTS)
+        assert value(metrics.registry, "compress_shadow_agreed_total") == 0
+        assert len(model.shadow.log) == len(TEXTS)
+        assert all(one.text is None and one.student != one.teacher for one in model.shadow.log)
+        teacher.busy = True
+        await model.answer(TEXTS)
+        await asyncio.sleep(0.1)
+        assert value(metrics.registry, "compress_shadow_let_go_total") == len(TEXTS)
+        await asyncio.to_thread(model.close)
+
+    asyncio.run(main())
+
+
+def test_a_share_is_a_share_and_texts_are_kept_when_asked(runtime: OnnxRuntime) -> None:
+    async def main() -> None:
+        registry = CollectorRegistry()
+        teacher = Opposite(runtime)
+        shadow = Shadow(teacher, 0.2, registry, keep_texts=True, seed=1)
+        answers = runtime.predict(["good"])
+        for _ in range(500):
+            shadow.look(["good"], answers)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.1)
+        assert 70 < value(registry, "compress_shadow_texts_total") < 130
+        assert {one.text for one in shadow.log} == {"good"}
+        assert len(shadow.log) <= 200
+
+    asyncio.run(main())
+
+
+def test_a_teacher_that_is_slow_is_not_waited_for(runtime: OnnxRuntime) -> None:
+    class Stuck:
+        async def answer(self, texts: list[str], seconds: float | None = None) -> Answered:
+            await asyncio.sleep(60)
+            raise AssertionError
+
+    async def main() -> None:
+        registry = CollectorRegistry()
+        shadow = Shadow(Stuck(), 1.0, registry)
+        for _ in range(200):
+            shadow.look(["good"], runtime.predict(["good"]))
+        assert value(registry, "compress_shadow_let_go_total") == 200 - 64
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("below", [0.0, 0.7, 1.01])
+def test_the_cascade_hands_on_what_is_in_doubt(
+    bundle_folder: Path, runtime: OnnxRuntime, below: float
+) -> None:
+    expected = runtime.predict(TEXTS)
+    doubtful = [text for text, one in zip(TEXTS, expected, strict=True) if one.score < below]
+    assert below != 0.7 or 0 < len(doubtful) < len(TEXTS)
+
+    async def main() -> None:
+        metrics = Metrics()
+        model = make_models(bundle_folder, metrics).first
+        teacher = Opposite(runtime)
+        model.cascade = Cascade(teacher, below, metrics.registry)
+        found = await model.answer(TEXTS)
+        assert teacher.asked == doubtful
+        for text, one, own in zip(TEXTS, found.answers, expected, strict=True):
+            assert list(one.probabilities) == list(runtime.labels)  # in the student's order
+            assert (one.label != own.label) == (text in doubtful)
+            assert one.probabilities == pytest.approx(
+                own.probabilities if text not in doubtful else turned(own).probabilities
+            )
+        assert value(metrics.registry, "compress_cascade_texts_total") == len(TEXTS)
+        assert value(metrics.registry, "compress_cascade_handed_on_total") == len(doubtful)
+        assert value(metrics.registry, "compress_cascade_seconds_total") == (0.5 if doubtful else 0)
+        await asyncio.to_thread(model.close)
+
+    asyncio.run(main())
+
+
+def test_the_divergence_is_that_of_the_formula(runtime: OnnxRuntime) -> None:
+    import numpy as np
+
+    teacher, student = runtime.predict(["a good film", "no plot"])
+    p, q = (np.array(list(one.probabilities.values())) for one in (teacher, student))
+    assert divergence(teacher, student) == pytest.approx(float((p * np.log(p / q)).sum()), abs=1e-9)
+    assert divergence(teacher, teacher) == 0
+
+
+def test_other_labels_are_refused() -> None:
+    check_labels(["a", "b"], ["b", "a"])
+    with pytest.raises(UserError, match="other labels than the student's: c"):
+        check_labels(["a", "b"], ["a", "b", "c"])
+
+
+def test_the_command_line_puts_a_teacher_beside(bundle_folder: Path) -> None:
+    from serve.server import Beside, Serving, _opener, _put_beside
+
+    metrics = Metrics()
+    models = make_models(bundle_folder, metrics, names=(NAME,))
+    opened = _opener(Serving({NAME: bundle_folder}, threads=1, workers=1))
+    _put_beside(models.first, Beside(bundle_folder, below=0.5), metrics, opened, models.first.info.limits)
+    assert models.first.cascade is not None
+    assert models.first.shadow is None
+    models.close()
