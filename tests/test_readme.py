@@ -5,8 +5,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+from served import make_models, running
+
+from serve.endpoint import create_app
+from serve.metrics import Metrics
 
 ROOT = Path(__file__).parents[1]
+SERVER = "127.0.0.1:8080"  # as the texts have it
 BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
 
@@ -31,7 +36,12 @@ def test_every_python_block_runs(
     code = compile(block, name, "exec")
     if "compress.run" in block:
         return  # compiled alone: tests/compress/test_run.py runs the function
-    exec(code, {})
+    if SERVER not in block:
+        exec(code, {})
+        return
+    metrics = Metrics()
+    with running(create_app(make_models(bundle_folder, metrics, names=("sst2",)), metrics)) as url:
+        exec(compile(block.replace(SERVER, url.removeprefix("http://")), name, "exec"), {})
 
 
 def test_no_figure_is_left_to_be_filled_in() -> None:

@@ -87,11 +87,12 @@ def run(tiny_run: TinyRun, teacher: Path, tmp_path_factory: pytest.TempPathFacto
         selection: Any,
         method: Distill,
         session: Any,
+        inside: Any,
     ) -> Any:
         lessons.append(Lesson(method.method, splits.train, logits))
         assert splits.test.labels is not None
         gold.append(splits.test.labels)
-        return distil(student, teachers, splits, logits, selection, method, session)
+        return distil(student, teachers, splits, logits, selection, method, session, inside)
 
     def counting(trainer: Any, **options: Any) -> Any:
         done = train(trainer, **options)

@@ -156,7 +156,7 @@ def test_a_copied_bundle_answers_in_plain_onnxruntime_as_compress_serve_does(
 
 def ask_server(bundle: Path, texts: list[str]) -> list[list[dict[str, Any]]]:
     """The answers of `compress serve`, a process of its own, over HTTP."""
-    command = [sys.executable, "-m", "compress", "serve", str(bundle), "--port", "0"]
+    command = [sys.executable, "-m", "compress", "serve", str(bundle), "--port", "0", "--drain-seconds", "0"]
     server = subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"}
     )
@@ -165,7 +165,7 @@ def ask_server(bundle: Path, texts: list[str]) -> list[list[dict[str, Any]]]:
         url = server.stdout.readline().split()[-1]
         request = urllib.request.Request(
             f"{url}/predict",
-            data=json.dumps({"inputs": texts}).encode(),
+            data=json.dumps({"inputs": [[text] for text in texts]}).encode(),
             headers={"Content-Type": "application/json"},
         )
         with urllib.request.urlopen(request, timeout=30) as response:

@@ -63,7 +63,14 @@ class Recorder:
         self.given: list[tuple[str, Rows, Any, Any]] = []
 
     def __call__(
-        self, student: object, teachers: object, splits: Splits, logits: Any, _: Any, method: Distill, __: Any
+        self,
+        student: object,
+        teachers: object,
+        splits: Splits,
+        logits: Any,
+        _: Any,
+        method: Distill,
+        *__: Any,
     ) -> dict[str, object]:
         self.given.append((method.method, splits.train, logits, teachers))
         return {"selection_score": 0.5}

@@ -40,7 +40,7 @@ def test_a_killed_distillation_goes_on_and_the_teacher_is_not_trained_again(
     recipe["distill"] = [dict(recipe["distill"][0])]
     for stage in tiny_run.folder.glob("stages/teacher*"):
         shutil.copytree(stage, tmp_path / "run" / "stages" / stage.name)
-    recipe["distill"][0] |= {"epochs": 30, "checkpoint_steps": 20}
+    recipe["distill"][0] |= {"epochs": 16, "checkpoint_steps": 20}
     file, out = tmp_path / "recipe.yaml", tmp_path / "run"
     file.write_text(json.dumps(recipe))
     command = [sys.executable, "-m", "compress", "run", str(file), "--out", str(out)]
