@@ -11,9 +11,10 @@ READY := $(VENV)/.installed
 run: $(READY)
 	$(BIN)/compress run
 
-# One worker a core with one thread each: threads of two trainings that share cores wait for each other.
+# A worker a core with one thread each, since threads of two trainings that share cores wait for each other; and one
+# more for what waits for processes, sockets and browsers.
 test: lint browser
-	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $$($(PYTHON) -c 'import os; print(os.cpu_count() + 1)') --dist worksteal
 
 lint: $(READY)
 	$(BIN)/ruff format --check -q .
