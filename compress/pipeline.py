@@ -21,6 +21,7 @@ from compress.quickstart.resolve import resolve_builtin
 from compress.quiet import quiet_libraries
 from compress.recipe import RunConfig
 from compress.stage import Stages, write_text
+from compress.steps.cascade import cascade_stage
 from compress.steps.generalization import generalization_stage
 from compress.steps.invariance import invariance_stage
 from compress.steps.ladder import kept_float
@@ -111,6 +112,11 @@ def _run_prepared(
     shifts = generalization_stage(
         workshop, contestants, splits, prepared.generalization, probabilities, labels
     )
+    cascade = (
+        cascade_stage(workshop, contestants[-1], splits, taught_answers.selection, labels)
+        if compared
+        else None
+    )
     timings = clock_stage(workshop, config.benchmark, contestants, splits.test, labels)
     notes = [*prepared.notes, *(transfer.notes if transfer else []), *kept_float(shipped.ladder)]
     report = make_report(
@@ -136,6 +142,7 @@ def _run_prepared(
             exports=_tried(files),
             single_teachers=[one.key for one in contestants if one.name.startswith("teacher ")],
             ladder=shipped.ladder,
+            cascade=cascade,
         ),
         notes,
         workshop.seconds,

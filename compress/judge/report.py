@@ -193,6 +193,17 @@ class Parity(_Strict):
     lengths: list[int]  # tokens, the different padded lengths that were fed
 
 
+class Cascade(_Strict):
+    """A threshold for `compress serve --cascade`, and what it is expected to give on rows that select."""
+
+    below: float  # the student's best probability under which the teacher answers
+    share: float  # of the rows that are handed on
+    score: float  # of both together, by the metric; agreement with the teacher where there are no labels
+    student: float
+    teacher: float
+    rows: int
+
+
 class ExportForm(_Strict):
     """One form in which a model was written down as ONNX, to choose the file from."""
 
@@ -232,6 +243,9 @@ class Report(_Strict):
     baseline: Baseline | None = None  # None where the recipe asked for none
     invariance: Invariance | None = None
     generalization: list[Shift] = Field(default_factory=list)
+    cascade: Cascade | None = (
+        None  # None where the student alone is as good, or there is no one teacher to ask
+    )
     ladder: list[LadderRow] = Field(default_factory=list)  # with `quantize: {method: auto}`
     speedup: Speedup | None
     size_ratio: float  # teacher's size over the shipped file's

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from compress.judge.report import Baseline, Fidelity, Latency, ModelRow, Report, Speedup, Status
+from compress.judge.report import Baseline, Cascade, Fidelity, Latency, ModelRow, Report, Speedup, Status
 from compress.judge.robustness import flip_lines, invariance_line, shift_table
 from compress.judge.wording import RUNTIME_NAMES, metric_name, percent, sentence, times
 
@@ -33,6 +33,8 @@ def render(report: Report) -> RenderableType:
         facts.append((Text("Helped?"), _baseline_lines(report, report.baseline)))
     if report.speedup is not None:
         facts.append((Text("Speed:"), _speed_lines(report.speedup)))
+    if report.cascade is not None:
+        facts.append((Text("Cascade:"), _cascade_lines(report, report.cascade)))
     if report.exports:
         facts.append((Text("Export:"), _export_lines(report)))
     parts: list[RenderableType] = [_models(report), Text(), beside(facts), Text()]
@@ -121,6 +123,15 @@ def fidelity_lines(fidelity: Fidelity) -> str:
     if fidelity.ece_teacher is not None and fidelity.ece_student is not None:
         probabilities += f", ECE {fidelity.ece_student:.3f} (teacher {fidelity.ece_teacher:.3f})"
     return f"{answers}\n{probabilities}, on {fidelity.rows:,} rows"
+
+
+def _cascade_lines(report: Report, found: Cascade) -> str:
+    """What a cascade is expected to give, for `compress serve --cascade`."""
+    what = metric_name(report) if report.metric else "agreement"
+    return (
+        f"below {found.below:.2f} ask the teacher ({found.share:.1%} of {found.rows:,} selection rows): {what} "
+        f"{found.score:.3f}\nthe student alone {found.student:.3f}, the teacher {found.teacher:.3f}"
+    )
 
 
 def _export_lines(report: Report) -> str:

@@ -18,6 +18,7 @@ from compress.judge.metrics import Metric
 from compress.judge.paired import mcnemar, paired_difference
 from compress.judge.report import (
     Baseline,
+    Cascade,
     ExportForm,
     Invariance,
     LadderRow,
@@ -43,6 +44,7 @@ class Measured:
     baseline: str | None = None  # the contestant that learnt without a teacher
     single_teachers: Sequence[str] = ()  # contestants, where the teacher is an average of several
     exports: Sequence[ExportForm] = ()
+    cascade: Cascade | None = None
     ladder: Sequence[LadderRow] = ()  # quantisers that were tried for what ships
 
 
@@ -106,6 +108,7 @@ def make_report(
         baseline=_baseline(measured, shipped, gold, asked, len(labels)),
         invariance=measured.invariance,
         generalization=list(measured.generalization),
+        cascade=measured.cascade,
         ladder=list(measured.ladder),
         speedup=fast,
         size_ratio=measured.contestants[0].size_mb / shipped.size_mb,

@@ -219,6 +219,7 @@ def test_a_changed_input_makes_its_own_stages_again_and_no_others(tiny_run: Tiny
         "answers-student-onnxruntime-int8",
         "invariance",
         "generalization-student-onnxruntime-int8",
+        "selection-student-onnxruntime-int8",
     }  # and the teacher is asked nothing again
     assert made - {"latency"} == {"student-1-logits", "student-onnx", "student-int8"} | measured
 
