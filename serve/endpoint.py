@@ -6,7 +6,7 @@ curl localhost:8080/predict -d '{"inputs": "a fine film"}'
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request, Response
@@ -95,6 +95,13 @@ def create_app(models: Models, counted: Metrics, settings: Settings | None = Non
         """Count, for Prometheus."""
         return Response(counted.exposed(), media_type=metrics.CONTENT_TYPE)
 
+    if (shadow := first.shadow) is not None:
+
+        @app.get("/shadow", tags=["life"])
+        async def disagreements() -> list[dict[str, object]]:
+            """List the last texts on which the teacher in the shadow says something else."""
+            return [asdict(one) for one in shadow.log]
+
     app.include_router(tei.routes(first))
     app.include_router(hugging_face.routes(first))
     app.include_router(clouds.routes(first, settings.vertex))
@@ -108,7 +115,7 @@ async def _started_grpc(models: Models, counted: Metrics, settings: Settings) ->
     from serve import grpc_server  # an extra
 
     host, port = settings.grpc
-    server, _ = await grpc_server.start(models, counted, host, port, key=settings.key, log=settings.log)
+    server, _ = await grpc_server.start(models, counted, host, port, key=settings.key)
     return server
 
 

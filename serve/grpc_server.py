@@ -1,5 +1,6 @@
 """The Open Inference Protocol over gRPC, beside the HTTP endpoint in the same process and event loop."""
 
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -10,7 +11,6 @@ from serve import __version__
 from serve.errors import InputError, UserError
 from serve.grpc_messages import MESSAGES, PACKAGE
 from serve.key import Key
-from serve.ledger import Log
 from serve.metrics import Metrics
 from serve.models import VERSION, Models
 from serve.protocols import open_inference, tensors
@@ -36,7 +36,7 @@ Handler = Callable[[Any, Any], Awaitable[Any]]
 
 
 async def start(
-    models: Models, metrics: Metrics, host: str, port: int, *, key: Key | None = None, log: Log | None = None
+    models: Models, metrics: Metrics, host: str, port: int, *, key: Key | None = None
 ) -> tuple[aio.Server, int]:
     """A server that answers, and its port (a free one for 0). Raises `UserError` where the address is taken."""
     largest = models.first.info.limits.body_bytes
@@ -46,7 +46,7 @@ async def start(
             ("grpc.so_reuseport", 0),
         ]
     )
-    service = _Service(models, metrics, key, log)
+    service = _Service(models, metrics, key)
     server.add_generic_rpc_handlers((service.handlers(),))
     where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
@@ -66,11 +66,10 @@ async def start(
 class _Service:
     """The methods; each is behind the same gate."""
 
-    def __init__(self, models: Models, metrics: Metrics, key: Key | None, log: Log | None) -> None:
+    def __init__(self, models: Models, metrics: Metrics, key: Key | None) -> None:
         self._models = models
         self._metrics = metrics
         self._key = key
-        self._log = log
 
     def handlers(self) -> grpc.GenericRpcHandler:
         """All methods by name."""
@@ -111,6 +110,12 @@ class _Service:
             except InputError as error:
                 code, cause = grpc.StatusCode.INVALID_ARGUMENT, "validation"
                 await context.abort(code, f"Found {error.found}; expected {error.expected}.")
+            except aio.AbortError:
+                raise
+            except Exception:
+                # grpc would send the exception's own words, which are of the server's inside.
+                logging.getLogger(__name__).exception("gRPC %s failed", name)
+                await context.abort(code, "The server failed on this request.")
             finally:
                 self._metrics.requests.labels(f"grpc/{name}", code.name, cause).inc()
             return found

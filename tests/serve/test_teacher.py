@@ -1,14 +1,17 @@
 """A teacher beside the student: a sample compared in the background, or the answers in doubt."""
 
 import asyncio
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient
 from prometheus_client import CollectorRegistry
 from served import NAME, make_models
 
 from serve.batcher import Answered
+from serve.endpoint import create_app
 from serve.errors import UserError
 from serve.metrics import Metrics
 from serve.refusal import Refusal
@@ -164,3 +167,14 @@ def test_the_command_line_puts_a_teacher_beside(bundle_folder: Path) -> None:
     assert models.first.cascade is not None
     assert models.first.shadow is None
     models.close()
+
+
+def test_the_disagreements_can_be_read(bundle_folder: Path, runtime: OnnxRuntime) -> None:
+    metrics = Metrics()
+    models = make_models(bundle_folder, metrics)
+    models.first.shadow = Shadow(Opposite(runtime), 1.0, metrics.registry)
+    with TestClient(create_app(models, metrics), "http://localhost") as client:
+        client.post("/predict", json={"inputs": "a good film"})
+        time.sleep(0.2)
+        (found,) = client.get("/shadow").json()
+    assert (found["student"], found["teacher"], found["text"]) == ("positive", "negative", None)

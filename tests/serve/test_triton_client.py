@@ -205,3 +205,13 @@ def test_grpc_is_started_with_the_application(bundle_folder: Path) -> None:
     models = make_models(bundle_folder, metrics)
     with running(create_app(models, metrics, Settings(grpc=("127.0.0.1", port)))):
         assert grpc_client.InferenceServerClient(f"127.0.0.1:{port}").is_model_ready(NAME)
+
+
+def test_grpc_tells_nothing_of_its_inside(grpc_address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("/secret/path.py")
+
+    monkeypatch.setattr("serve.grpc_server.tensors.output", broken)
+    with pytest.raises(InferenceServerException, match="The server failed on this request") as failed:
+        grpc_client.InferenceServerClient(grpc_address).infer(NAME, [texts(grpc_client)])
+    assert "secret" not in str(failed.value)
