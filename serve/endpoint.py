@@ -1,6 +1,6 @@
 """The HTTP endpoint over one model or several, as a FastAPI application.
 
-curl localhost:8080/predict -d '{"inputs": "a fine film"}'
+curl localhost:8080/predict -H 'Content-Type: application/json' -d '{"inputs": "a fine film"}'
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """`POST /predict` as text-embeddings-inference has it: a string is a text, two strings are a pair, lists a batch.
 
-curl localhost:8080/predict -d '{"inputs": "a fine film"}'
-curl localhost:8080/predict -d '{"inputs": [["a fine film"], ["a dull one"]]}'
+curl localhost:8080/predict -H 'Content-Type: application/json' -d '{"inputs": "a fine film"}'
+curl localhost:8080/predict -H 'Content-Type: application/json' -d '{"inputs": [["a fine film"], ["a dull one"]]}'
 """
 
 from dataclasses import dataclass
