@@ -12,7 +12,7 @@ from compress.judge.report import Report
 from compress.models.trained import Trained
 from export.model import OnnxModel
 from export.pack import pack
-from serve.bundle import EVALUATION, REPORT, VerifiedOn
+from serve.bundle import EVALUATION, REPORT, Batches, VerifiedOn
 
 
 def make_bundle(
@@ -23,6 +23,7 @@ def make_bundle(
     float_model: OnnxModel,
     quantized: OnnxModel | None,
     report: Report,
+    batches: Batches | None = None,
     rows: Rows | None,
     teacher_probabilities: NDArray[np.float64],
 ) -> None:
@@ -44,6 +45,7 @@ def make_bundle(
         quantized_model=quantized,
         documents=documents,
         verdict=report.verdict,
+        batches=batches,
         verified_on=VerifiedOn(
             processor=report.machine.processor,
             instruction_set=report.machine.instruction_set,

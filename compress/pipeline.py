@@ -21,6 +21,7 @@ from compress.quickstart.resolve import resolve_builtin
 from compress.quiet import quiet_libraries
 from compress.recipe import RunConfig
 from compress.stage import Stages, write_text
+from compress.steps.batches import batches_stage
 from compress.steps.cascade import cascade_stage
 from compress.steps.generalization import generalization_stage
 from compress.steps.invariance import invariance_stage
@@ -109,6 +110,7 @@ def _run_prepared(
     labels = prepared.labels
     probabilities = answers(workshop, contestants, splits.test, labels)
     invariant = invariance_stage(workshop, contestants[-1], splits.test, labels)
+    batches = batches_stage(workshop, contestants[-1], splits.test, invariant, prepared.max_length)
     shifts = generalization_stage(
         workshop, contestants, splits, prepared.generalization, probabilities, labels
     )
@@ -137,6 +139,7 @@ def _run_prepared(
             read_timings(timings.folder),
             [finding for one in files.values() for finding in one.parity],
             invariance=invariant,
+            batches=batches,
             generalization=shifts,
             baseline=next((one.key for one in contestants if one.name == "plain student"), None),
             exports=_tried(files),
@@ -154,6 +157,7 @@ def _run_prepared(
         float_model=shipped.float_model,
         quantized=shipped.quantized,
         report=report,
+        batches=batches,
         rows=splits.test if config.bundle.rows else None,
         teacher_probabilities=probabilities[contestants[0].key],
     )

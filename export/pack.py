@@ -15,6 +15,7 @@ from serve.bundle import (
     FORMAT,
     MANIFEST,
     QUANTIZED_MODEL,
+    Batches,
     BundleFile,
     Manifest,
     VerifiedOn,
@@ -37,6 +38,7 @@ def pack(
     documents: Mapping[str, str],
     verdict: str,
     verified_on: VerifiedOn,
+    batches: Batches | None = None,
 ) -> None:
     """Write the bundle at `target`, replacing an older one only when the new one is whole.
 
@@ -60,6 +62,7 @@ def pack(
             model=_place(shipped),
             precision=shipped.precision,
             batching=shipped.batching,
+            batches=batches,
             opset=shipped.opset,
             ir_version=onnx.load(str(shipped.path), load_external_data=False).ir_version,
             verdict=verdict,

@@ -20,6 +20,7 @@ from typing import Literal, Protocol
 
 from tokenizers import Encoding
 
+from serve.bundle import Batches
 from serve.limits import Limits
 from serve.refusal import Refusal
 from serve.tasks import Answer
@@ -83,6 +84,11 @@ class Caps:
     texts: int = 8
     tokens: int = 2_048
 
+    @classmethod
+    def of(cls, batches: Batches | None) -> "Caps":
+        """What was measured for this bundle, or what is usual where nothing was."""
+        return cls() if batches is None else cls(batches.texts, batches.tokens)
+
 
 class Batcher:
     """A thread for each runtime; all take from one queue in the order in which requests came."""
@@ -110,6 +116,11 @@ class Batcher:
         ]
         for thread in self._threads:
             thread.start()
+
+    @property
+    def workers(self) -> int:
+        """Runtimes that answer side by side."""
+        return len(self._runtimes)
 
     @property
     def waiting(self) -> tuple[int, int]:

@@ -66,6 +66,22 @@ class VerifiedOn(_Strict):
     onnxruntime: str
 
 
+class BatchPoint(_Strict):
+    """One size of batch and what it gave."""
+
+    texts: int
+    per_second: float  # texts, one thread
+
+
+class Batches(_Strict):
+    """How many texts a server answers in one go, measured by the run that made the bundle."""
+
+    together: bool  # in one inference; False: one inference for each, since that is faster or the answers depend on it
+    texts: int  # at most in one go
+    tokens: int  # at most in one go, padding not counted
+    curve: list[BatchPoint]  # true batches of texts as they come, padded to the longest
+
+
 class BundleFile(_Strict):
     """One file's size and digest."""
 
@@ -88,6 +104,7 @@ class Manifest(_Strict):
     # Dynamic int8 takes one activation scale over the whole batch, so its answers depend on their
     # neighbours; such a model is run text by text.
     batching: Batching
+    batches: Batches | None = None  # None where nothing was measured
     opset: int
     ir_version: int
     verdict: str

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict
 
 from serve.batcher import Answered, Answerer, Batcher, Caps
-from serve.bundle import MANIFEST, Bundle, sha256
+from serve.bundle import MANIFEST, Batches, Bundle, sha256
 from serve.limits import Limits
 from serve.metrics import Metrics, ModelMeter
 from serve.teacher import Cascade, Shadow
@@ -27,6 +27,7 @@ class Info(BaseModel):
     labels: list[str]
     precision: str
     batching: str
+    batches: Batches | None  # how many texts are answered in one go, as measured where the bundle was made
     max_length: int  # tokens; the end of a longer text is not read
     verdict: str
     created: str
@@ -43,6 +44,7 @@ def describe(bundle: Bundle, limits: Limits, name: str | None = None) -> Info:
         labels=manifest.labels,
         precision=manifest.precision,
         batching=manifest.batching,
+        batches=manifest.batches,
         max_length=manifest.max_length,
         verdict=manifest.verdict,
         created=manifest.created,
@@ -110,6 +112,11 @@ class Model:
         """Of the version that answers now."""
         return self._loaded.info
 
+    @property
+    def workers(self) -> int:
+        """Runtimes that answer side by side."""
+        return self._loaded.batcher.workers
+
     async def answer(self, texts: Sequence[str], seconds: float | None = None) -> Answered:
         """Answers in the order of the texts, with the teacher's help where it has one; raises as `Batcher.answer`."""
         try:
@@ -138,4 +145,4 @@ class Model:
     def _load(self, info: Info, runtimes: Sequence[Answerer], caps: Caps | None) -> Loaded:
         told = {"sha256": info.bundle_sha256, "precision": info.precision, "verdict": info.verdict}
         self._metrics.bundle.labels(self.name).info(told)
-        return Loaded(info, Batcher(runtimes, info.limits, caps, self._meter))
+        return Loaded(info, Batcher(runtimes, info.limits, caps or Caps.of(info.batches), self._meter))

@@ -100,12 +100,12 @@ def serve_bundles(asked: Serving, ready: Callable[[str], None] | None = None) ->
         opened = _opener(asked)
         read_ones = {check_name(name): read(folder) for name, folder in asked.bundles.items()}
         made = [
-            Model(describe(bundle, asked.limits, name), opened(bundle), metrics)
+            Model(describe(bundle, asked.limits, name), opened(bundle, asked.workers), metrics)
             for name, bundle in read_ones.items()
         ]
         models = Models(made)
         if asked.beside is not None:
-            _put_beside(made[0], asked.beside, metrics, opened, asked.limits)
+            _put_beside(made[0], asked, asked.beside, metrics)
         background: list[Callable[[], Coroutine[None, None, None]]] = []
         if asked.watch:
             background += [Watch(model, asked.bundles[model.name], opened, metrics).run for model in made]
@@ -124,28 +124,28 @@ def serve_bundles(asked: Serving, ready: Callable[[str], None] | None = None) ->
         _run(app, models, listening, asked.drain_seconds)
 
 
-def _opener(asked: Serving) -> Callable[[Bundle], list[OnnxRuntime]]:
-    def opened(bundle: Bundle) -> list[OnnxRuntime]:
-        return open_runtimes(lambda threads: OnnxRuntime(bundle, threads), asked.threads, asked.workers)
+def _opener(asked: Serving) -> Callable[[Bundle, int | None], list[OnnxRuntime]]:
+    def opened(bundle: Bundle, workers: int | None) -> list[OnnxRuntime]:
+        return open_runtimes(lambda threads: OnnxRuntime(bundle, threads), asked.threads, workers)
 
     return opened
 
 
 def _put_beside(
     student: Model,
-    asked: Beside,
+    asked: Serving,
+    beside: Beside,
     metrics: Metrics,
-    opened: Callable[[Bundle], list[OnnxRuntime]],
-    limits: Limits,
 ) -> None:
-    bundle = read(asked.bundle)
+    bundle = read(beside.bundle)
     check_labels(student.info.labels, bundle.manifest.labels)
-    teacher = Model(describe(bundle, limits, f"{student.name}.teacher"), opened(bundle), metrics)
-    if asked.below is not None:
-        student.cascade = Cascade(teacher, asked.below, metrics.registry)
+    runtimes = _opener(asked)(bundle, asked.workers)
+    teacher = Model(describe(bundle, asked.limits, f"{student.name}.teacher"), runtimes, metrics)
+    if beside.below is not None:
+        student.cascade = Cascade(teacher, beside.below, metrics.registry)
     else:
-        share = 0.05 if asked.share is None else asked.share
-        student.shadow = Shadow(teacher, share, metrics.registry, keep_texts=asked.keep_texts)
+        share = 0.05 if beside.share is None else beside.share
+        student.shadow = Shadow(teacher, share, metrics.registry, keep_texts=beside.keep_texts)
 
 
 class _Server(uvicorn.Server):

@@ -50,6 +50,7 @@ def _chosen(opened: Opened, total: int) -> int:
         runtimes = _warm(opened, total // workers, workers)
         alone[workers] = min(_alone_s(runtimes[0]) for _ in range(_ROUNDS))
         per_second[workers] = max(_per_second(runtimes) for _ in range(_ROUNDS))
+        del runtimes  # before the next ones are opened: a model may be large
     best = min(alone.values())
     good = [
         workers

@@ -15,7 +15,7 @@ _LOG = logging.getLogger(__name__)
 _EVERY_S = 1.0
 _TRIES = 30  # of one version
 
-Open = Callable[[Bundle], Sequence[OnnxRuntime]]  # warm runtimes
+Open = Callable[[Bundle, int], Sequence[OnnxRuntime]]  # so many warm runtimes
 
 
 class Watch:
@@ -65,7 +65,7 @@ class Watch:
                 "a new version of the same model",
                 "serve it under a name of its own",
             )
-        runtimes = self._opened(bundle)
+        runtimes = self._opened(bundle, self._model.workers)  # what was measured at the start still holds
         return describe(bundle, before.limits, before.name), runtimes
 
     def _stamp(self) -> tuple[int, int, int] | None:

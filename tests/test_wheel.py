@@ -59,6 +59,17 @@ def test_the_base_install_serves_a_bundle_without_torch(
     assert process.wait(timeout=20) == 0
 
 
+def test_the_base_install_is_slim(base_python: Path) -> None:
+    """Under 200 MB as `pip install --no-compile` leaves it; what every environment brings along is no part of it."""
+    packages = base_python.parents[1] / "lib"
+    sizes: dict[int, int] = {}
+    for path in packages.rglob("*"):
+        brought = {"pip", "setuptools", "pkg_resources", "_distutils_hack", "__pycache__"} & set(path.parts)
+        if path.is_file() and not path.is_symlink() and not brought:
+            sizes[path.stat().st_ino] = path.stat().st_size
+    assert 50e6 < sum(sizes.values()) < 200e6
+
+
 def test_the_base_install_predicts_and_holds_no_training_stack(
     base_python: Path, bundle_folder: Path, tmp_path: Path
 ) -> None:

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from serve.bundle import Precision
+from serve.bundle import Batches, Precision
 
 Status = Literal["pass", "fail", "inconclusive"]
 Interval = tuple[float, float]  # 95 %, low then high
@@ -242,6 +242,7 @@ class Report(_Strict):
     by_teacher: dict[str, Fidelity] = Field(default_factory=dict)
     baseline: Baseline | None = None  # None where the recipe asked for none
     invariance: Invariance | None = None
+    batches: Batches | None = None  # how many texts a server answers in one go
     generalization: list[Shift] = Field(default_factory=list)
     cascade: Cascade | None = (
         None  # None where the student alone is as good, or there is no one teacher to ask

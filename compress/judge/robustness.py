@@ -5,6 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from compress.judge.report import Fidelity, Held, Invariance, Report, Shift, Slice
+from serve.bundle import Batches
 
 _FLIPS_SHOWN = 3
 
@@ -52,6 +53,14 @@ def invariance_line(found: Invariance) -> str:
             f"{max(case.largest_change for case in batches):.1g}"
         )
     return line
+
+
+def batches_line(found: Batches) -> str:
+    """How a server asks it, and what batches of each size gave."""
+    alone = found.curve[0].per_second
+    rates = ", ".join(f"{point.texts}: {point.per_second / alone:.2f}" for point in found.curve[1:])
+    way = f"batches of up to {found.texts} texts" if found.together else "one by one"
+    return f"served in {way}; texts per second in batches against one by one: {rates}"
 
 
 def shift_table(report: Report) -> Table:

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from compress.judge.report import Baseline, Cascade, Fidelity, Latency, ModelRow, Report, Speedup, Status
-from compress.judge.robustness import flip_lines, invariance_line, shift_table
+from compress.judge.robustness import batches_line, flip_lines, invariance_line, shift_table
 from compress.judge.wording import RUNTIME_NAMES, metric_name, percent, sentence, times
 
 __all__ = ["beside", "fidelity_lines", "render", "sentence", "status"]
@@ -33,6 +33,8 @@ def render(report: Report) -> RenderableType:
         facts.append((Text("Helped?"), _baseline_lines(report, report.baseline)))
     if report.speedup is not None:
         facts.append((Text("Speed:"), _speed_lines(report.speedup)))
+    if report.batches is not None:
+        facts.append((Text("Batches:"), batches_line(report.batches)))
     if report.cascade is not None:
         facts.append((Text("Cascade:"), _cascade_lines(report, report.cascade)))
     if report.exports:

@@ -29,6 +29,7 @@ from compress.judge.report import (
 )
 from compress.judge.speedup import latency_rows, speedup
 from export.parity import ParityFinding
+from serve.bundle import Batches
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Measured:
     timings: Mapping[int, LatencyResult]  # by number of threads
     parity: Sequence[ParityFinding]
     invariance: Invariance | None = None
+    batches: Batches | None = None
     generalization: Sequence[Shift] = ()
     baseline: str | None = None  # the contestant that learnt without a teacher
     single_teachers: Sequence[str] = ()  # contestants, where the teacher is an average of several
@@ -107,6 +109,7 @@ def make_report(
         },
         baseline=_baseline(measured, shipped, gold, asked, len(labels)),
         invariance=measured.invariance,
+        batches=measured.batches,
         generalization=list(measured.generalization),
         cascade=measured.cascade,
         ladder=list(measured.ladder),

@@ -27,8 +27,11 @@ from compress.judge.latency import Plan
 from compress.progress import Silent
 from compress.stage import MANIFEST
 from compress.verify.pipeline import verify_bundle
+from serve.batcher import Caps
 from serve.bundle import read
 from serve.errors import UserError
+from serve.limits import Limits
+from serve.model import describe
 
 
 def stage_times(folder: Path) -> dict[str, int]:
@@ -104,6 +107,19 @@ def test_the_report_says_where_answers_change(tiny_run: TinyRun) -> None:
     card = (tiny_run.bundle / "README.md").read_text()
     assert "| typos | 150 | 0." in card
     assert "| true batches: all in one call | " in card
+
+
+def test_the_bundle_says_how_many_texts_to_answer_in_one_go(tiny_run: TinyRun) -> None:
+    manifest = read(tiny_run.bundle).manifest
+    assert manifest.batches == tiny_run.report.batches
+    assert manifest.batches is not None
+    assert manifest.batching == "one_by_one"
+    assert not manifest.batches.together  # the answers of dynamic int8 depend on their batch
+    assert all(point.per_second > 0 for point in manifest.batches.curve)
+    limits = Limits()
+    assert Caps.of(describe(read(tiny_run.bundle), limits).batches) == Caps(
+        manifest.batches.texts, manifest.batches.tokens
+    )
 
 
 def test_verifying_its_bundle_finds_what_the_run_found(
@@ -218,6 +234,7 @@ def test_a_changed_input_makes_its_own_stages_again_and_no_others(tiny_run: Tiny
         "answers-student-onnxruntime-fp32",
         "answers-student-onnxruntime-int8",
         "invariance",
+        "batches",
         "generalization-student-onnxruntime-int8",
         "selection-student-onnxruntime-int8",
     }  # and the teacher is asked nothing again

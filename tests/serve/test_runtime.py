@@ -1,6 +1,7 @@
 """The runtime answers each text as if it were alone."""
 
 import json
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -40,6 +41,41 @@ def test_more_texts_than_one_batch_keep_their_order(runtime: OnnxRuntime, texts:
     assert [answer.label for answer in runtime.predict(many)] == [
         ["negative", "positive"][int(alone[text].argmax())] for text in many
     ]
+
+
+@pytest.mark.parametrize(
+    ("batches", "largest"),
+    [((True, 4), 4), ((False, 8), 1), (None, 6)],
+    ids=["together", "one by one", "unknown"],
+)
+def test_a_bundle_is_asked_in_the_batches_that_were_measured_to_be_best(
+    bundle_folder: Path,
+    tmp_path: Path,
+    texts: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    batches: tuple[bool, int] | None,
+    largest: int,
+) -> None:
+    shutil.copytree(bundle_folder, tmp_path / "bundle")
+    manifest = json.loads((tmp_path / "bundle/bundle.json").read_text())
+    if batches is not None:
+        together, most = batches
+        manifest["batches"] = {"together": together, "texts": most, "tokens": 64, "curve": []}
+    (tmp_path / "bundle/bundle.json").write_text(json.dumps(manifest))
+    runtime = serve.load(tmp_path / "bundle", threads=1)
+    shapes = []
+    run = type(runtime._session).run
+
+    def watched(session: object, arrays: dict) -> object:
+        shapes.append(len(arrays["input_ids"]))
+        return run(session, arrays)
+
+    monkeypatch.setattr(type(runtime._session), "run", watched)
+
+    runtime.predict(texts[:6])
+
+    assert max(shapes) == largest
+    assert sum(shapes) == 6
 
 
 def test_one_by_one_never_feeds_two_texts_at_once(

@@ -158,12 +158,12 @@ def test_other_labels_are_refused() -> None:
 
 
 def test_the_command_line_puts_a_teacher_beside(bundle_folder: Path) -> None:
-    from serve.server import Beside, Serving, _opener, _put_beside
+    from serve.server import Beside, Serving, _put_beside
 
     metrics = Metrics()
     models = make_models(bundle_folder, metrics, names=(NAME,))
-    opened = _opener(Serving({NAME: bundle_folder}, threads=1, workers=1))
-    _put_beside(models.first, Beside(bundle_folder, below=0.5), metrics, opened, models.first.info.limits)
+    asked = Serving({NAME: bundle_folder}, threads=1, workers=1)
+    _put_beside(models.first, asked, Beside(bundle_folder, below=0.5), metrics)
     assert models.first.cascade is not None
     assert models.first.shadow is None
     models.close()
