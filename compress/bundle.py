@@ -13,6 +13,7 @@ from compress.models.trained import Trained
 from export.model import OnnxModel
 from export.pack import pack
 from serve.bundle import EVALUATION, REPORT, Batches, VerifiedOn
+from serve.inputs import parts
 
 
 def make_bundle(
@@ -24,6 +25,7 @@ def make_bundle(
     quantized: OnnxModel | None,
     report: Report,
     batches: Batches | None = None,
+    text_pair: bool = False,
     rows: Rows | None,
     teacher_probabilities: NDArray[np.float64],
 ) -> None:
@@ -46,6 +48,7 @@ def make_bundle(
         documents=documents,
         verdict=report.verdict,
         batches=batches,
+        text_pair=text_pair,
         verified_on=VerifiedOn(
             processor=report.machine.processor,
             instruction_set=report.machine.instruction_set,
@@ -58,7 +61,7 @@ def make_bundle(
 def evaluation_lines(rows: Rows, teacher_probabilities: NDArray[np.float64], labels: tuple[str, ...]) -> str:
     """The test rows as JSON lines, each with the teacher's answer; probabilities have shape (rows, labels)."""
     lines = []
-    for index, (text, probabilities) in enumerate(zip(rows.texts, teacher_probabilities, strict=True)):
+    for index, (asked, probabilities) in enumerate(zip(rows.texts, teacher_probabilities, strict=True)):
         label = None if rows.labels is None else labels[int(rows.labels[index])]
         teacher = {
             "label": labels[int(probabilities.argmax())],
@@ -66,7 +69,8 @@ def evaluation_lines(rows: Rows, teacher_probabilities: NDArray[np.float64], lab
                 name: round(float(value), 6) for name, value in zip(labels, probabilities, strict=True)
             },
         }
+        texts = dict(zip(("text", "text_pair"), parts(asked), strict=False))
         lines.append(
-            json.dumps({"id": index, "text": text, "label": label, "teacher": teacher}, ensure_ascii=False)
+            json.dumps({"id": index, **texts, "label": label, "teacher": teacher}, ensure_ascii=False)
         )
     return "\n".join(lines) + "\n"

@@ -52,11 +52,20 @@ class Found:
 
 
 def export_model(
-    name: str, out: Path, progress: Progress, *, task: str, target: str, quantize: str, data: str | None
+    name: str,
+    out: Path,
+    progress: Progress,
+    *,
+    task: str,
+    target: str,
+    quantize: str,
+    data: str | None,
+    text_pair: bool = False,
 ) -> Found:
     """Export the classifier in a folder or on the Hub to `out`; raises `UserError` and `ProofError`.
 
-    `data` is a file of texts to prove the export on; without it a small set of sentences is taken.
+    `data` is a file of texts to prove the export on; without it a small set of sentences is taken. A model of pairs
+    (`text_pair`) reads each text with the next one.
     """
     quiet_libraries()
     if task != TASK:
@@ -64,7 +73,7 @@ def export_model(
     asked, smaller = _asked(target, quantize)
     _require_free(out)
     texts = read_unlabeled([data], None)[:MOST_TEXTS] if data else list(SENTENCES)
-    rows = Rows(texts, None)
+    rows = Rows(list(zip(texts, [*texts[1:], texts[0]], strict=True)) if text_pair else texts, None)
     with tempfile.TemporaryDirectory(prefix="compress-export-") as scratch:
         stages = Stages(Path(scratch))
         workshop = Workshop(stages, progress, choose_compute("cpu", "fp32"), 13, "accuracy", ())
@@ -79,6 +88,7 @@ def export_model(
             task=TASK,
             labels=trained.labels,
             max_length=trained.max_length,
+            text_pair=text_pair,
             model_folder=trained.folder,
             float_model=files.float_model,
             quantized_model=files.quantized,

@@ -158,6 +158,7 @@ def _run_prepared(
         quantized=shipped.quantized,
         report=report,
         batches=batches,
+        text_pair=splits.test.are_pairs,
         rows=splits.test if config.bundle.rows else None,
         teacher_probabilities=probabilities[contestants[0].key],
     )

@@ -97,6 +97,8 @@ def prepare(config: RunConfig) -> Prepared:
         spelled_as_first(others, names[0], number)
     if not splits.is_labelled:
         _without_labels(config)
+    if splits.train.are_pairs:
+        _of_pairs(config)
     lengths = measure_lengths(teachers[0].opened.tokenizer, splits.train.texts)
     limit = min(position_limit(one.opened.tokenizer, one.opened.config) for one in teachers)
     max_length = choose_max_length(config.data.max_length, lengths, limit)
@@ -168,6 +170,21 @@ def _cuts_alike(config: RunConfig, prepared: Prepared) -> bool:
         )
     ]
     return counts[0] == counts[1]
+
+
+def _of_pairs(config: RunConfig) -> None:
+    """Raise `DataError` where the recipe asks for what only single texts can have."""
+    if config.augment is not None:
+        single_texts_only = "augment:"
+    elif config.data.unlabeled is not None:
+        single_texts_only = "data.unlabeled:"
+    else:
+        return
+    raise DataError(
+        f"{single_texts_only} is asked for, and the data has pairs of texts",
+        "single texts: files of texts hold no pairs, and a word changed in one of two changes what both mean",
+        "take it out",
+    )
 
 
 def _without_labels(config: RunConfig) -> None:

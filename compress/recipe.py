@@ -33,6 +33,7 @@ class Columns(Options):
     """Which columns hold what. `label: null` says that the data has no labels."""
 
     text: str | None = None  # left out: text, sentence, ... or the only column of strings
+    text_pair: str | None = None  # the second of two texts that are read together
     label: str | None = None  # left out: label, labels, intent, ...
 
 

@@ -39,6 +39,7 @@ def pack(
     verdict: str,
     verified_on: VerifiedOn,
     batches: Batches | None = None,
+    text_pair: bool = False,
 ) -> None:
     """Write the bundle at `target`, replacing an older one only when the new one is whole.
 
@@ -57,6 +58,7 @@ def pack(
             task=task,
             labels=list(labels),
             max_length=max_length,
+            text_pair=text_pair,
             inputs=list(session.inputs),
             output=session.output,
             model=_place(shipped),

@@ -22,6 +22,7 @@ from export.model import OnnxModel
 from export.proof import ProofError
 from serve.bundle import GraphInput
 from serve.encoding import MAX_CHARACTERS, Integers, pad, tokenize
+from serve.inputs import Input, joined
 from serve.session import Session, open_session
 
 BATCH_SIZES = (1, 3, 8)
@@ -112,8 +113,8 @@ def make_reference(
     input_names: Sequence[str],
     tokenizer: Tokenizer,
     pad_id: int,
-    texts: Sequence[str],
-    further: Sequence[str] = (),
+    texts: Sequence[Input],
+    further: Sequence[Input] = (),
 ) -> Reference:
     """Ask PyTorch once.
 
@@ -142,7 +143,7 @@ def prove_parity(
     forward: Forward,
     tokenizer: Tokenizer,
     pad_id: int,
-    texts: Sequence[str],
+    texts: Sequence[Input],
     labels: int,
 ) -> ParityFinding:
     """One file, held against PyTorch; raises as `Reference.hold` does."""
@@ -191,15 +192,16 @@ def _spread(ordered: Sequence[Encoding], count: int) -> list[Encoding]:
     return [ordered[int(place)] for place in np.linspace(0, len(ordered) - 1, min(count, len(ordered)))]
 
 
-def _filled(tokenizer: Tokenizer, texts: Sequence[str]) -> list[Encoding]:
+def _filled(tokenizer: Tokenizer, texts: Sequence[Input]) -> list[Encoding]:
     """The texts as one that is as long as the tokenizer cuts a text, or 1,024 tokens; none where it cuts nowhere."""
     if tokenizer.truncation is None:
         return []
-    joined = " ".join(texts)[: MAX_CHARACTERS // 2] or "a"
+    whole = " ".join(joined(asked) for asked in texts)[: MAX_CHARACTERS // 2] or "a"
     most = min(int(tokenizer.truncation["max_length"]), _MOST_TOKENS)
-    while len(tokenizer.encode(joined).ids) < most and 2 * len(joined) < MAX_CHARACTERS:
-        joined = f"{joined} {joined}"
-    encodings = tokenize(tokenizer, [joined])
+    while len(tokenizer.encode(whole).ids) < most and 2 * len(whole) < MAX_CHARACTERS:
+        whole = f"{whole} {whole}"
+    are_pairs = bool(texts) and not isinstance(texts[0], str)
+    encodings = tokenize(tokenizer, [(whole, whole) if are_pairs else whole])
     for encoding in encodings:
         encoding.truncate(_MOST_TOKENS)
     return encodings

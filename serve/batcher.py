@@ -21,6 +21,7 @@ from typing import Literal, Protocol
 from tokenizers import Encoding
 
 from serve.bundle import Batches
+from serve.inputs import Input, characters
 from serve.limits import Limits
 from serve.refusal import Refusal
 from serve.tasks import Answer
@@ -32,7 +33,7 @@ _LONGEST_RETRY_S = 30
 class Answerer(Protocol):
     """A runtime, in two steps."""
 
-    def tokens(self, inputs: Sequence[str]) -> list[Encoding]:
+    def tokens(self, inputs: Sequence[Input]) -> list[Encoding]:
         """One encoding per text; raises `InputError`."""
         ...
 
@@ -127,7 +128,7 @@ class Batcher:
         """Texts and tokens that are admitted and not yet answered."""
         return self._texts, self._tokens
 
-    async def answer(self, texts: Sequence[str], seconds: float | None = None) -> Answered:
+    async def answer(self, texts: Sequence[Input], seconds: float | None = None) -> Answered:
         """Answers in the order of the texts; raises `InputError`, and `Refusal` 429, 503 or 504.
 
         `seconds` is the deadline of this request where it is shorter than the server's own.
@@ -192,9 +193,9 @@ class Batcher:
             retry_after_s=wait_s,
         )
 
-    async def _tokenized(self, texts: Sequence[str]) -> list[Encoding]:
+    async def _tokenized(self, texts: Sequence[Input]) -> list[Encoding]:
         tokens = self._runtimes[0].tokens
-        if sum(map(len, texts)) <= _TOKENIZED_AT_ONCE:
+        if sum(map(characters, texts)) <= _TOKENIZED_AT_ONCE:
             return tokens(texts)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._tokenizing, tokens, texts)

@@ -8,7 +8,8 @@ Layout (also a valid Hub model repository):
     tokenizer_config.json
     onnx/model.onnx               float
     onnx/model_quantized.onnx     where int8 ships
-    evaluation.jsonl              test rows: {"id", "text", "label", "teacher": {"label", "probabilities"}}
+    evaluation.jsonl              test rows: {"id", "text", "label", "teacher": {"label", "probabilities"}}, with
+                                  "text_pair" where two texts are read together
     report.json
     bundle.json                   the manifest, written last
 
@@ -97,6 +98,7 @@ class Manifest(_Strict):
     task: str
     labels: list[str]
     max_length: int
+    text_pair: bool = False  # the model reads two texts together
     inputs: list[GraphInput]
     output: str
     model: str  # the file that ships, relative to the bundle

@@ -15,10 +15,12 @@ from typing import IO
 
 from serve.encoding import MAX_CHARACTERS
 from serve.errors import InputError
+from serve.inputs import Input
 from serve.predictor import Predictor
 
 ADDED_COLUMNS = ("predicted_label", "score", "truncated")
 TEXT_COLUMNS = ("text", "sentence")  # looked for in this order
+PAIR_COLUMNS = (("text", "text_pair"), ("sentence1", "sentence2"), ("premise", "hypothesis"))
 _CHUNK = 256
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _LARGEST_CELL = 10_000_000  # over it the file is taken for something else than a CSV file
@@ -28,6 +30,7 @@ _LARGEST_CELL = 10_000_000  # over it the file is taken for something else than 
 class _Layout:
     header: list[str]
     text_index: int
+    pair_index: int | None  # of the second text
     rows: int
     has_bom: bool
 
@@ -38,16 +41,19 @@ def predict_csv(
     target: Path,
     *,
     column: str | None = None,
+    pairs: bool = False,
+    pair_column: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
     """Write `source` with the columns of `ADDED_COLUMNS` to `target`; returns the number of rows.
 
-    The texts are in `column`, else in "text", else in "sentence", else in the only column. `progress` is
+    The texts are in `column`, else in "text", else in "sentence", else in the only column; for a model of `pairs` in
+    `column` and `pair_column`, else in the first of `PAIR_COLUMNS` that the file has. `progress` is
     called with (rows done, rows in all). Text cells that a spreadsheet would run as a formula get a
     leading apostrophe. Raises `InputError`; `target` is then as it was before.
     """
     _check_paths(source, target)
-    layout = _checked_layout(source, column)
+    layout = _checked_layout(source, column, pair_column, pairs=pairs)
     done = 0
     with _replaced_when_complete(target, "utf-8-sig" if layout.has_bom else "utf-8") as stream:
         writer = csv.writer(stream)
@@ -55,7 +61,7 @@ def predict_csv(
         rows = (row for _, row in _rows(source))
         next(rows)
         while chunk := list(islice(rows, _CHUNK)):
-            answers = predictor.predict([row[layout.text_index] for row in chunk])
+            answers = predictor.predict([_asked(row, layout) for row in chunk])
             for row, answer in zip(chunk, answers, strict=True):
                 added = [_harmless(answer.label), f"{answer.score:.4f}", str(answer.truncated).lower()]
                 writer.writerow([*map(_harmless, row), *added])
@@ -80,13 +86,21 @@ def _check_paths(source: Path, target: Path) -> None:
         )
 
 
-def _checked_layout(source: Path, column: str | None) -> _Layout:
+def _asked(row: list[str], layout: _Layout) -> Input:
+    text = row[layout.text_index]
+    return text if layout.pair_index is None else (text, row[layout.pair_index])
+
+
+def _checked_layout(source: Path, column: str | None, pair_column: str | None, *, pairs: bool) -> _Layout:
     """Read the whole file once; raises `InputError` for the first thing that is wrong with it."""
     rows = _rows(source)
     _, header = next(rows, (0, []))
     if not header:
         raise InputError(f"{source} is empty", "a header line, then one row per text", "give another file")
+    if pairs and column is None and pair_column is None:
+        column, pair_column = next((two for two in PAIR_COLUMNS if set(two) <= set(header)), PAIR_COLUMNS[0])
     index = _text_index(source, header, column)
+    pair_index = _text_index(source, header, pair_column or PAIR_COLUMNS[0][1]) if pairs else None
     count = 0
     for line, row in rows:
         count += 1
@@ -96,15 +110,16 @@ def _checked_layout(source: Path, column: str | None) -> _Layout:
                 f"{len(header)} cells, as in the header",
                 'put texts that hold a comma or a line break in double quotes, with " written as ""',
             )
-        if len(row[index]) > MAX_CHARACTERS:
+        longest = max(len(row[place]) for place in (index, pair_index) if place is not None)
+        if longest > MAX_CHARACTERS:
             raise InputError(
-                f"{source}, line {line}: a text of {len(row[index]):,} characters",
+                f"{source}, line {line}: a text of {longest:,} characters",
                 f"at most {MAX_CHARACTERS:,}",
                 "cut the text; if it runs over many rows, a closing double quote is missing",
             )
     with source.open("rb") as stream:
         has_bom = stream.read(3) == b"\xef\xbb\xbf"
-    return _Layout(header, index, count, has_bom)
+    return _Layout(header, index, pair_index, count, has_bom)
 
 
 def _text_index(source: Path, header: Sequence[str], column: str | None) -> int:

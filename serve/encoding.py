@@ -15,6 +15,7 @@ from tokenizers import Encoding, Tokenizer
 
 from serve.bundle import GraphInput
 from serve.errors import BundleError, InputError
+from serve.inputs import Input
 
 MAX_CHARACTERS = 100_000
 KNOWN_INPUTS = frozenset({"input_ids", "attention_mask", "token_type_ids"})
@@ -85,10 +86,17 @@ def check_text(text: object) -> str:
     return text
 
 
-def tokenize(tokenizer: Tokenizer, texts: Sequence[str]) -> list[Encoding]:
-    """One encoding per text, truncated as the tokenizer's file says."""
+def check_input(asked: object) -> Input:
+    """`asked` itself if it can be encoded, a pair as a tuple; raises `InputError` otherwise."""
+    if isinstance(asked, tuple | list) and len(asked) == 2:
+        return check_text(asked[0]), check_text(asked[1])
+    return check_text(asked)
+
+
+def tokenize(tokenizer: Tokenizer, inputs: Sequence[Input]) -> list[Encoding]:
+    """One encoding per text or pair, truncated as the tokenizer's file says."""
     # Checked here and not by the caller: tokenizers panics on a lone surrogate.
-    return list(tokenizer.encode_batch([check_text(text) for text in texts]))
+    return list(tokenizer.encode_batch([check_input(asked) for asked in inputs]))
 
 
 def pad(encodings: Sequence[Encoding], inputs: Sequence[GraphInput], pad_id: int) -> Batch:
@@ -114,7 +122,7 @@ def pad(encodings: Sequence[Encoding], inputs: Sequence[GraphInput], pad_id: int
     )
 
 
-def encode(tokenizer: Tokenizer, texts: Sequence[str], inputs: Sequence[GraphInput], pad_id: int) -> Batch:
+def encode(tokenizer: Tokenizer, texts: Sequence[Input], inputs: Sequence[GraphInput], pad_id: int) -> Batch:
     """Texts as one padded batch for a graph with these inputs; `texts` must not be empty."""
     return pad(tokenize(tokenizer, texts), inputs, pad_id)
 

@@ -177,7 +177,7 @@ class _Service:
     async def model_infer(self, request: Any, context: aio.ServicerContext) -> Any:
         """Answer texts."""
         model = self._models.named(request.model_name, request.model_version or VERSION)
-        asked, raw = _request(request, model.info.limits)
+        asked, raw = _request(request, model.info.limits, pairs=model.info.text_pair)
         left = context.time_remaining()
         seconds = min(filter(None, (asked.seconds, left)), default=None)
         found = await model.answer(asked.texts, seconds)
@@ -199,28 +199,32 @@ class _Service:
         return response
 
 
-def _request(message: Any, limits: Any) -> tuple[tensors.Request, bool]:
+def _request(message: Any, limits: Any, *, pairs: bool) -> tuple[tensors.Request, bool]:
     """The request in a message, and whether its tensors are raw; raises `Refusal`."""
-    if len(message.inputs) != 1:
-        raise unreadable(f"inputs must hold one tensor, {tensors.TEXT!r}.")
-    (given,) = message.inputs
-    tensor = {"name": given.name, "datatype": given.datatype, "shape": list(given.shape)}
-    tensors.check_tensor(tensor)
-    raw = bool(message.raw_input_contents)
-    if raw:
-        if len(message.raw_input_contents) != 1 or given.HasField("contents"):
-            raise unreadable("raw_input_contents must hold the one tensor, without contents.")
-        texts = tensors.decode_strings(message.raw_input_contents[0])
-    else:
-        try:
-            texts = [one.decode("utf-8") for one in given.contents.bytes_contents]
-        except UnicodeDecodeError:
-            raise unreadable("A text is not UTF-8.") from None
+    tensors.check_names([{"name": given.name} for given in message.inputs], pairs=pairs)
+    raw = list(message.raw_input_contents)
+    if raw and (
+        len(raw) != len(message.inputs) or any(given.HasField("contents") for given in message.inputs)
+    ):
+        raise unreadable("raw_input_contents must hold every tensor, without contents.")
+    columns: dict[str, list[str]] = {}
+    for number, given in enumerate(message.inputs):
+        count = tensors.check_tensor(
+            {"name": given.name, "datatype": given.datatype, "shape": list(given.shape)}
+        )
+        if raw:
+            found = tensors.decode_strings(raw[number])
+        else:
+            try:
+                found = [one.decode("utf-8") for one in given.contents.bytes_contents]
+            except UnicodeDecodeError:
+                raise unreadable("A text is not UTF-8.") from None
+        columns[given.name] = tensors.counted(given.name, found, count)
     outputs = [
         {"name": one.name, "parameters": _parameters(one.parameters)} for one in message.outputs
     ] or None
     parameters = _parameters(message.parameters)
-    return tensors.request(message.id or None, tensor, texts, outputs, parameters, limits), raw
+    return tensors.request(message.id or None, columns, outputs, parameters, limits), bool(raw)
 
 
 def _parameters(given: Any) -> dict[str, Any]:

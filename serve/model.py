@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from serve.batcher import Answered, Answerer, Batcher, Caps
 from serve.bundle import MANIFEST, Batches, Bundle, sha256
+from serve.inputs import Input
 from serve.limits import Limits
 from serve.metrics import Metrics, ModelMeter
 from serve.teacher import Cascade, Shadow
@@ -28,6 +29,7 @@ class Info(BaseModel):
     precision: str
     batching: str
     batches: Batches | None  # how many texts are answered in one go, as measured where the bundle was made
+    text_pair: bool  # asked with two texts
     max_length: int  # tokens; the end of a longer text is not read
     verdict: str
     created: str
@@ -45,6 +47,7 @@ def describe(bundle: Bundle, limits: Limits, name: str | None = None) -> Info:
         precision=manifest.precision,
         batching=manifest.batching,
         batches=manifest.batches,
+        text_pair=manifest.text_pair,
         max_length=manifest.max_length,
         verdict=manifest.verdict,
         created=manifest.created,
@@ -117,7 +120,7 @@ class Model:
         """Runtimes that answer side by side."""
         return self._loaded.batcher.workers
 
-    async def answer(self, texts: Sequence[str], seconds: float | None = None) -> Answered:
+    async def answer(self, texts: Sequence[Input], seconds: float | None = None) -> Answered:
         """Answers in the order of the texts, with the teacher's help where it has one; raises as `Batcher.answer`."""
         try:
             found = await self._loaded.batcher.answer(texts, seconds)

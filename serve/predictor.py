@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from serve.inputs import Input
 from serve.tasks import Answer
 
 
@@ -12,6 +13,6 @@ class Predictor(Protocol):
     Scoring, timing, the verdict and the demo take this and do not ask what is behind it.
     """
 
-    def predict(self, inputs: Sequence[str]) -> list[Answer]:
+    def predict(self, inputs: Sequence[Input]) -> list[Answer]:
         """One answer per input, in the order of the inputs."""
         ...

@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect
 
 from serve.batcher import Answered
 from serve.body import read_body
+from serve.inputs import Input, parts
 from serve.limits import Limits
 from serve.refusal import Refusal
 
@@ -53,13 +54,13 @@ def check_headers(request: Request, *more: str) -> None:
         raise Refusal(415, "unsupported_media_type", "Send the request uncompressed.")
 
 
-def check_texts(texts: Sequence[str], limits: Limits) -> None:
+def check_texts(texts: Sequence[Input], limits: Limits) -> None:
     """Raise `Refusal` 413 for more or longer texts than one request may have."""
     if len(texts) > limits.texts:
         raise Refusal(
             413, "too_large", f"{len(texts)} texts in one request; at most {limits.texts} are answered."
         )
-    longest = max(map(len, texts), default=0)
+    longest = max((len(part) for asked in texts for part in parts(asked)), default=0)
     if longest > limits.characters:
         raise Refusal(413, "too_large", f"A text of {longest} characters; at most {limits.characters}.")
 

@@ -12,6 +12,7 @@ from serve.bundle import TOKENIZER_CONFIG, Batching, Bundle, GraphInput, Manifes
 from serve.device import Device
 from serve.encoding import Integers, pad, pad_id, read_tokenizer, tokenize
 from serve.errors import BundleError, InputError
+from serve.inputs import Input
 from serve.session import Session, open_session
 from serve.tasks import Answer, text_classification
 
@@ -41,6 +42,7 @@ class OnnxRuntime:
             manifest.labels,
             manifest.batching,
             _largest_batch(manifest),
+            manifest.text_pair,
         )
 
     @classmethod
@@ -68,20 +70,27 @@ class OnnxRuntime:
         labels: Sequence[str],
         batching: Batching,
         largest_batch: int | None,
+        takes_pairs: bool | None = None,  # None: whoever asks knows what the model was trained on
     ) -> None:
         self._session = session
         self._tokenizer = tokenizer
         self._pad_id = pad_id(tokenizer, tokenizer_path.with_name(TOKENIZER_CONFIG))
         self._largest_batch = (largest_batch or _LARGEST_BATCH) if batching == "batch" else 1
+        self._takes_pairs = takes_pairs
         self.batching: Batching = batching
         self.labels = tuple(labels)
+
+    @property
+    def takes_pairs(self) -> bool:
+        """Whether it is asked pairs of texts."""
+        return bool(self._takes_pairs)
 
     @property
     def threads(self) -> int:
         """Threads that one inference uses."""
         return self._session.threads
 
-    def predict(self, inputs: Sequence[str]) -> list[Answer]:
+    def predict(self, inputs: Sequence[Input]) -> list[Answer]:
         """One answer per text, in the order given.
 
         An empty text gets an answer like any other. Raises `InputError` for what is no text and for a
@@ -98,24 +107,37 @@ class OnnxRuntime:
             [bool(encoding.overflowing) for encoding in encodings],
         )
 
-    def logits(self, inputs: Sequence[str]) -> NDArray[np.float32]:
+    def logits(self, inputs: Sequence[Input]) -> NDArray[np.float32]:
         """Raw outputs of shape (texts, labels), in the order given; raises as `predict` does."""
         parts = [self.logits_of(encodings) for encodings in self._encoded(inputs)]
         return np.concatenate(parts) if parts else np.empty((0, len(self.labels)), np.float32)
 
-    def tokens(self, inputs: Sequence[str]) -> list[Encoding]:
+    def tokens(self, inputs: Sequence[Input]) -> list[Encoding]:
         """One encoding per text, for `logits_of`; raises as `predict` does."""
         return [encoding for encodings in self._encoded(inputs) for encoding in encodings]
 
-    def arrays(self, inputs: Sequence[str]) -> dict[str, Integers]:
+    def arrays(self, inputs: Sequence[Input]) -> dict[str, Integers]:
         """What the graph is given for these texts as one batch, (texts, tokens) each."""
         return pad(self.tokens(inputs), self._session.inputs, self._pad_id).arrays
 
-    def _encoded(self, inputs: Sequence[str]) -> Iterator[list[Encoding]]:
+    def _encoded(self, inputs: Sequence[Input]) -> Iterator[list[Encoding]]:
         if isinstance(inputs, str):
             raise InputError("a single text", "a list of texts", "put the text in a list: predict([text])")
+        self._check_pairs(inputs)
         for start in range(0, len(inputs), _ANSWERED_TOGETHER):
             yield tokenize(self._tokenizer, inputs[start : start + _ANSWERED_TOGETHER])
+
+    def _check_pairs(self, inputs: Sequence[Input]) -> None:
+        if self._takes_pairs is None:
+            return
+        if self._takes_pairs and not all(isinstance(asked, tuple | list) for asked in inputs):
+            raise InputError(
+                "a single text", "a pair of texts, as the model was trained on", "ask with (first, second)"
+            )
+        if not self._takes_pairs and any(isinstance(asked, tuple | list) for asked in inputs):
+            raise InputError(
+                "a pair of texts", "single texts, as the model was trained on", "ask with one text"
+            )
 
     def logits_of(self, encodings: Sequence[Encoding]) -> NDArray[np.float32]:
         """Logits of shape (texts, labels); texts of similar length share a batch, to pad little."""

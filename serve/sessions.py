@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from serve.errors import UserError
+from serve.inputs import Input
 from serve.runtime import OnnxRuntime
 from serve.threads import available_threads
 
@@ -71,15 +72,19 @@ def _splits(total: int) -> list[int]:
 def _warm(opened: Opened, threads: int, workers: int) -> list[OnnxRuntime]:
     runtimes = [opened(threads) for _ in range(workers)]
     for runtime in runtimes:
-        runtime.predict(_TEXTS)  # the first inference allocates
+        runtime.predict([_asked(runtime, text) for text in _TEXTS])  # the first inference allocates
     return runtimes
+
+
+def _asked(runtime: OnnxRuntime, text: str) -> Input:
+    return (text, text) if runtime.takes_pairs else text
 
 
 def _alone_s(runtime: OnnxRuntime) -> float:
     times = []
     for call in range(_CALLS):
         start = time.perf_counter()
-        runtime.predict([_TEXTS[call % len(_TEXTS)]])
+        runtime.predict([_asked(runtime, _TEXTS[call % len(_TEXTS)])])
         times.append(time.perf_counter() - start)
     return float(np.median(times))
 
@@ -87,7 +92,7 @@ def _alone_s(runtime: OnnxRuntime) -> float:
 def _per_second(runtimes: Sequence[OnnxRuntime]) -> float:
     def busy(runtime: OnnxRuntime) -> None:
         for call in range(_CALLS):
-            runtime.predict([_TEXTS[call % len(_TEXTS)]])
+            runtime.predict([_asked(runtime, _TEXTS[call % len(_TEXTS)])])
 
     start = time.perf_counter()
     with ThreadPoolExecutor(len(runtimes)) as pool:

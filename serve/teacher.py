@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from serve.batcher import Answered
 from serve.errors import UserError
+from serve.inputs import Input
 from serve.refusal import Refusal
 from serve.tasks import Answer
 
@@ -29,7 +30,7 @@ _NATS = (0.001, 0.01, 0.03, 0.1, 0.3, 1, 3, 10)
 class Asked(Protocol):
     """Whoever answers texts: a `serve.batcher.Batcher`."""
 
-    async def answer(self, texts: Sequence[str], seconds: float | None = None) -> Answered:
+    async def answer(self, texts: Sequence[Input], seconds: float | None = None) -> Answered:
         """Answers in the order of the texts."""
         ...
 
@@ -44,7 +45,7 @@ class Disagreement:
     teacher_score: float
     kl: float  # nats, of the student's probabilities from the teacher's
     tokens: int
-    text: str | None
+    text: Input | None
 
 
 class Shadow:
@@ -78,7 +79,7 @@ class Shadow:
             "compress_shadow_kl_nats", "KL of the student from the teacher.", buckets=_NATS, registry=registry
         )
 
-    def look(self, texts: Sequence[str], answers: Sequence[Answer]) -> None:
+    def look(self, texts: Sequence[Input], answers: Sequence[Answer]) -> None:
         """Perhaps compare these, later; returns at once."""
         drawn = [place for place in range(len(texts)) if self._random.random() < self._share]
         if not drawn:
@@ -91,7 +92,7 @@ class Shadow:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _compare(self, texts: Sequence[str], answers: Sequence[Answer]) -> None:
+    async def _compare(self, texts: Sequence[Input], answers: Sequence[Answer]) -> None:
         try:
             found = await self._teacher.answer(texts)
         except Refusal:
@@ -137,7 +138,7 @@ class Cascade:
             "compress_cascade_seconds", "Spent by the teacher on them.", registry=registry
         )
 
-    async def settle(self, texts: Sequence[str], found: Answered, seconds: float | None) -> Answered:
+    async def settle(self, texts: Sequence[Input], found: Answered, seconds: float | None) -> Answered:
         """The answers with the teacher's in place of doubtful ones, and its time added to theirs."""
         self._seen.inc(len(texts))
         doubtful = [place for place, answer in enumerate(found.answers) if answer.score < self._below]

@@ -13,6 +13,7 @@ from tokenizers import Encoding
 from serve.bundle import MANIFEST
 from serve.device import Device
 from serve.errors import UserError
+from serve.inputs import Input
 
 _TEXT = "a text to begin with"
 Runtime = Literal["onnxruntime", "torch"]
@@ -21,11 +22,11 @@ Runtime = Literal["onnxruntime", "torch"]
 class Answerer(Protocol):
     """A predictor that also says what its model alone takes."""
 
-    def predict(self, inputs: Sequence[str]) -> object:
+    def predict(self, inputs: Sequence[Input]) -> object:
         """Text to label."""
         ...
 
-    def tokens(self, inputs: Sequence[str]) -> list[Encoding]:
+    def tokens(self, inputs: Sequence[Input]) -> list[Encoding]:
         """What the model is given."""
         ...
 

@@ -18,6 +18,7 @@ from compress.progress import Progress
 from serve.bundle import read
 from serve.device import Device
 from serve.errors import UserError
+from serve.inputs import Input
 from serve.threads import available_threads
 
 SEED = 13
@@ -68,9 +69,9 @@ def run_bench(asked: Asked, progress: Progress) -> Bench:
     )
 
 
-def _kinds_of_texts(asked: Asked) -> dict[str, list[str]]:
+def _kinds_of_texts(asked: Asked) -> dict[str, list[Input]]:
     bundle = read(asked.bundle)
-    source = bundle_texts(bundle) if asked.texts is None else file_texts(asked.texts)
+    source: Sequence[Input] = bundle_texts(bundle) if asked.texts is None else file_texts(asked.texts)
     texts = drawn(source, SEED)
     if not asked.lengths:
         return {AS_THEY_COME: texts}
@@ -79,14 +80,14 @@ def _kinds_of_texts(asked: Asked) -> dict[str, list[str]]:
     }
 
 
-def _drawer(texts: Sequence[str], batch: int) -> Draw:
-    def draw(random: np.random.Generator) -> list[str]:
+def _drawer(texts: Sequence[Input], batch: int) -> Draw:
+    def draw(random: np.random.Generator) -> list[Input]:
         return [texts[int(row)] for row in random.integers(len(texts), size=batch)]
 
     return draw
 
 
-def _mean_tokens(answerer: Answerer, texts: Sequence[str]) -> float:
+def _mean_tokens(answerer: Answerer, texts: Sequence[Input]) -> float:
     return float(np.mean([len(encoding.ids) for encoding in answerer.tokens(texts)]))
 
 

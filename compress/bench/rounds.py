@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from compress.bench.contenders import Answerer
 from compress.judge.interference import BUSY, Read, others_share, read
 from compress.judge.latency import MIN_CLEAN_ROUNDS, rest
+from serve.inputs import Input
 
 ROUNDS = 30  # clean ones, at most
 REPEATS = 3  # a busy machine may take this many times the budget
@@ -25,7 +26,7 @@ STEADY = 0.05  # warm-up goes on until two medians in a row are this near
 WARM_UPS = 20  # turns of the warm-up, at most
 
 Milliseconds = NDArray[np.float64]
-Draw = Callable[[np.random.Generator], Sequence[str]]  # one batch of texts
+Draw = Callable[[np.random.Generator], Sequence[Input]]  # one batch of texts
 Progress = Callable[[int, int], None]
 
 
@@ -98,7 +99,7 @@ def warm_up(contender: Answerer, draw: Draw, random: np.random.Generator) -> flo
     return median / 1000
 
 
-def _turn(contender: Answerer, batches: Sequence[Sequence[str]]) -> Times:
+def _turn(contender: Answerer, batches: Sequence[Sequence[Input]]) -> Times:
     rest()
     contender.predict(batches[0])  # brings its weights back to the caches and its threads back to work
     prepared = [contender.tokens(batch) for batch in batches]

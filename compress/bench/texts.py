@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 from serve.bundle import EVALUATION, Bundle
 from serve.encoding import read_tokenizer
 from serve.errors import InputError
+from serve.inputs import Input, parts
 
 DRAWN = 512  # texts are drawn from so many at most
 _TRIES = 50  # words that are tried for the last token of a text
@@ -32,7 +33,7 @@ def file_texts(path: Path) -> list[str]:
     return texts
 
 
-def bundle_texts(bundle: Bundle) -> list[str]:
+def bundle_texts(bundle: Bundle) -> list[Input]:
     """The texts of the bundle's test rows; raises `InputError` where it has none."""
     path = bundle.folder / EVALUATION
     if not path.is_file():
@@ -41,10 +42,11 @@ def bundle_texts(bundle: Bundle) -> list[str]:
             "texts of the kind and length that you serve",
             "give --texts FILE.txt, or --lengths 16,128",
         )
-    return [json.loads(line)["text"] for line in path.read_text(encoding="utf-8").splitlines()]
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [(row["text"], row["text_pair"]) if "text_pair" in row else row["text"] for row in rows]
 
 
-def drawn(texts: Sequence[str], seed: int) -> list[str]:
+def drawn(texts: Sequence[Input], seed: int) -> list[Input]:
     """At most `DRAWN` of the texts, seeded; their lengths are those of all."""
     if len(texts) <= DRAWN:
         return list(texts)
@@ -52,7 +54,7 @@ def drawn(texts: Sequence[str], seed: int) -> list[str]:
     return [texts[int(row)] for row in np.sort(chosen)]
 
 
-def texts_of_length(texts: Sequence[str], bundle: Bundle, length: int, count: int) -> list[str]:
+def texts_of_length(texts: Sequence[Input], bundle: Bundle, length: int, count: int) -> list[Input]:
     """So many texts that are exactly `length` tokens long for the bundle's tokenizer, special tokens included.
 
     Made of the words of `texts`, in their order. Raises `InputError` where the bundle reads no text of that
@@ -66,17 +68,29 @@ def texts_of_length(texts: Sequence[str], bundle: Bundle, length: int, count: in
         )
     tokenizer = read_tokenizer(bundle.tokenizer_path)
     tokenizer.no_truncation()
-    words = [word for text in texts for word in text.split()]
+    words = [word for asked in texts for text in parts(asked) for word in text.split()]
     supply = cycle(words)
-    return [_text_of_length(supply, tokenizer, length, len(words)) for _ in range(count)]
+    made: list[Input] = []
+    for _ in range(count):
+        first = next(supply) if bundle.manifest.text_pair else None
+        text = _text_of_length(supply, tokenizer, length, len(words), first)
+        made.append(text if first is None else (first, text))
+    return made
 
 
-def _text_of_length(supply: "cycle[str]", tokenizer: Tokenizer, length: int, words: int) -> str:
-    text, has = "", len(tokenizer.encode("").ids)
+def _text_of_length(
+    supply: "cycle[str]", tokenizer: Tokenizer, length: int, words: int, first: str | None
+) -> str:
+    """The text; the second one of a pair where there is a first."""
+
+    def encoded(text: str) -> int:
+        return len((tokenizer.encode(text) if first is None else tokenizer.encode(first, text)).ids)
+
+    text, has = "", encoded("")
     tries = 0
     while has < length and tries < _TRIES + words:
         longer = f"{text} {next(supply)}".strip()
-        now = len(tokenizer.encode(longer).ids)
+        now = encoded(longer)
         if now <= length:
             text, has = longer, now
         else:

@@ -15,6 +15,9 @@ def predict(
     source: Annotated[Path, typer.Argument(help="A csv file with a header.", metavar="IN.csv")],
     target: Annotated[Path, typer.Argument(help="The csv file to write.", metavar="OUT.csv")],
     column: Annotated[str | None, typer.Option(help="The column that holds the texts.")] = None,
+    pair_column: Annotated[
+        str | None, typer.Option(help="The column of the second texts, for a model of pairs.")
+    ] = None,
 ) -> None:
     """Answer every row of a csv file."""
     with stack("predict", None):
@@ -32,6 +35,8 @@ def predict(
                 source,
                 target,
                 column=column,
+                pairs=model.takes_pairs,
+                pair_column=pair_column,
                 progress=lambda done, total: progress.update(task, completed=done, total=total),
             )
         typer.echo(f"{target}: {rows:,} rows answered")

@@ -123,6 +123,9 @@ def export(
     data: Annotated[
         str | None, typer.Option(help="A file of texts to prove the export on; a few sentences by default.")
     ] = None,
+    text_pair: Annotated[
+        bool, typer.Option("--text-pair", help="The model reads two texts together.")
+    ] = False,
     json_: JsonOption = False,
 ) -> None:
     """Export a model as it is: proven against PyTorch, in a folder that `compress serve` answers from."""
@@ -132,7 +135,16 @@ def export(
         from compress.exporting import as_json, export_model, render
         from compress.terminal import Terminal
 
-        found = export_model(model, out, Terminal(), task=task, target=target, quantize=quantize, data=data)
+        found = export_model(
+            model,
+            out,
+            Terminal(),
+            task=task,
+            target=target,
+            quantize=quantize,
+            data=data,
+            text_pair=text_pair,
+        )
         if json_:
             typer.echo(as_json(out))
             return

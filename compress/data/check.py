@@ -1,9 +1,12 @@
 """Preflight: what makes a data set useless is said before anything is trained on it."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from compress.data.rows import Rows
 from compress.errors import DataError
+from serve.inputs import Input, parts
 
 
 def check_labels(splits: dict[str, Rows], names: tuple[str, ...] | None, *, declared: bool) -> list[str]:
@@ -46,13 +49,18 @@ def check_labels(splits: dict[str, Rows], names: tuple[str, ...] | None, *, decl
     return warnings
 
 
-def duplicates_warning(seen: list[str], test: Rows) -> str | None:
+def duplicates_warning(seen: Sequence[Input], test: Rows) -> str | None:
     """One sentence with the count of test texts that stand among the texts that train and select, or None."""
-    known = {text.strip().casefold() for text in seen}
-    count = sum(text.strip().casefold() in known for text in test.texts)
+    known = {plain(asked) for asked in seen}
+    count = sum(plain(asked) in known for asked in test.texts)
     if not count:
         return None
     return f"{count} of {len(test):,} test texts stand in train too ({count / len(test):.1%}): scores are flattered"
+
+
+def plain(asked: Input) -> tuple[str, ...]:
+    """What two spellings of one text, or of one pair, have in common."""
+    return tuple(text.strip().casefold() for text in parts(asked))
 
 
 def _name(label: int, names: tuple[str, ...] | None) -> str:

@@ -8,10 +8,11 @@ import datasets
 import numpy as np
 from numpy.typing import NDArray
 
-from compress.data.names import LABEL_NAMES, TEXT_NAMES
+from compress.data.names import LABEL_NAMES, PAIR_NAMES, TEXT_NAMES
 from compress.errors import DataError
 from serve.encoding import check_text
 from serve.errors import InputError
+from serve.inputs import Input
 
 
 @dataclass(frozen=True)
@@ -19,19 +20,31 @@ class ColumnNames:
     """The columns that a run reads."""
 
     text: str
+    text_pair: str | None
     label: str | None
 
 
 def find_columns(
-    data: datasets.Dataset, text: str | None, label: str | None, *, no_label: bool
+    data: datasets.Dataset,
+    text: str | None,
+    label: str | None,
+    *,
+    text_pair: str | None = None,
+    no_label: bool,
 ) -> ColumnNames:
-    """The named columns, or those that the usual names and types point to."""
+    """The named columns, or those that the usual names and types point to.
+
+    Two columns whose names are those of a pair (sentence1 and sentence2, premise and hypothesis, ...) are one, where
+    the recipe names no text.
+    """
     names = list(data.column_names)
+    if text is None and text_pair is None:
+        text, text_pair = next((pair for pair in PAIR_NAMES if set(pair) <= set(names)), (None, None))
     if text is None:
         text = next((name for name in TEXT_NAMES if name in names), None) or _only_text_column(data)
     if label is None and not no_label:
-        label = next((name for name in LABEL_NAMES if name in names and name != text), None)
-    for key, column in (("text", text), ("label", label)):
+        label = next((name for name in LABEL_NAMES if name in names and name not in (text, text_pair)), None)
+    for key, column in (("text", text), ("text_pair", text_pair), ("label", label)):
         if column is not None and column not in names:
             near = difflib.get_close_matches(column, names, n=1)
             raise DataError(
@@ -39,7 +52,13 @@ def find_columns(
                 "the name of one of them",
                 f"did you mean {near[0]!r}?" if near else f"set data.columns.{key}",
             )
-    return ColumnNames(text, label)
+    if text_pair == text:
+        raise DataError(
+            f"data.columns names {text!r} as text and as text_pair",
+            "two columns",
+            "leave text_pair out for single texts",
+        )
+    return ColumnNames(text, text_pair, label)
 
 
 def _only_text_column(data: datasets.Dataset) -> str:
@@ -55,6 +74,14 @@ def _only_text_column(data: datasets.Dataset) -> str:
 
 def _is_string(kind: object) -> bool:
     return isinstance(kind, datasets.Value) and kind.dtype in {"string", "large_string"}
+
+
+def read_inputs(data: datasets.Dataset, columns: ColumnNames, split: str) -> list[Input]:
+    """The texts of one split, or the pairs; see `read_texts`."""
+    first = read_texts(data, columns.text, split)
+    if columns.text_pair is None:
+        return list(first)
+    return list(zip(first, read_texts(data, columns.text_pair, split), strict=True))
 
 
 def read_texts(data: datasets.Dataset, column: str, split: str) -> list[str]:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from compress.data.columns import find_columns, read_labels, read_texts
+from compress.data.check import plain
+from compress.data.columns import find_columns, read_inputs, read_labels
 from compress.data.labels import LabelSet, RawLabels
 from compress.data.read import read_raw
 from compress.data.rows import Rows, Splits
@@ -34,10 +35,10 @@ def load_generalization(options: DataOptions, splits: Splits) -> dict[str, Rows]
 
 def overlaps(files: dict[str, Rows], splits: Splits) -> list[str]:
     """A sentence for each file of which texts stand among those that train and select."""
-    known = {text.strip().casefold() for text in splits.train.texts + splits.validation.texts}
+    known = {plain(asked) for rows in (splits.train, splits.validation) for asked in rows.texts}
     notes = []
     for name, rows in files.items():
-        if count := sum(text.strip().casefold() in known for text in rows.texts):
+        if count := sum(plain(asked) in known for asked in rows.texts):
             notes.append(
                 f"{count:,} of {len(rows):,} texts of data.generalization.{name} stand in train too: "
                 "scores are flattered"
@@ -54,8 +55,14 @@ def _read(name: str, path: str, options: DataOptions, splits: Splits) -> Rows:
             "name the file itself",
         )
     (data,) = raw.values()
-    columns = find_columns(data, options.columns.text, options.columns.label, no_label=not splits.is_labelled)
-    texts = read_texts(data, columns.text, name)
+    columns = find_columns(
+        data,
+        options.columns.text,
+        options.columns.label,
+        text_pair=options.columns.text_pair,
+        no_label=not splits.is_labelled,
+    )
+    texts = read_inputs(data, columns, name)
     if not splits.is_labelled:
         return Rows(texts, None)
     if columns.label is None:

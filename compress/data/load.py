@@ -7,7 +7,7 @@ import datasets
 import numpy as np
 
 from compress.data.check import check_labels, duplicates_warning
-from compress.data.columns import ColumnNames, find_columns, read_labels, read_texts
+from compress.data.columns import ColumnNames, find_columns, read_inputs, read_labels
 from compress.data.labels import RawLabels, gather_labels
 from compress.data.read import read_label_names, read_raw
 from compress.data.rows import Rows, Splits
@@ -37,9 +37,12 @@ def load_splits(options: DataOptions, seed: int) -> Splits:
         raw[names["train"]],
         options.columns.text,
         options.columns.label,
+        text_pair=options.columns.text_pair,
         no_label="label" in options.columns.model_fields_set and options.columns.label is None,
     )
-    texts = {part: read_texts(raw[name], columns.text, name) for part, name in names.items()}
+    if columns.text_pair is not None:
+        notes.append(f"pairs of texts: {columns.text} and {columns.text_pair}")
+    texts = {part: read_inputs(raw[name], columns, name) for part, name in names.items()}
     labels = _labels(raw, names, columns, notes)
     label_set = None
     if labels:
@@ -58,7 +61,7 @@ def load_splits(options: DataOptions, seed: int) -> Splits:
         splits["train"] = sample(splits["train"], options.max_train_rows, seed)
     if label_set:
         notes += check_labels(splits, label_set.names, declared=options.labels is not None)
-    if warning := duplicates_warning(splits["train"].texts + splits["validation"].texts, splits["test"]):
+    if warning := duplicates_warning([*splits["train"].texts, *splits["validation"].texts], splits["test"]):
         notes.append(warning)
     return Splits(
         splits["train"],
@@ -111,7 +114,9 @@ def _labels(
 ) -> dict[str, RawLabels]:
     """The labels by part; a split whose labels are all -1 counts as unlabelled and is left out."""
     if columns.label is None:
-        others = [name for name in raw[names["train"]].column_names if name != columns.text]
+        others = [
+            name for name in raw[names["train"]].column_names if name not in (columns.text, columns.text_pair)
+        ]
         notes.append(
             "the data has no labels"
             + (f" (columns that are not read: {', '.join(others)})" if others else "")

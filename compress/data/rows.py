@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from serve.inputs import Input, parts
+
 NO_LABEL = -100  # the label of a text that only a teacher answers; what PyTorch's losses leave out
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Texts and, where the data has them, label ids of shape (rows,)."""
+    """Texts (or pairs of texts) and, where the data has them, label ids of shape (rows,)."""
 
-    texts: list[str]
+    texts: Sequence[Input]
     labels: NDArray[np.int64] | None
 
     def __len__(self) -> int:
@@ -33,13 +35,19 @@ class Rows:
         """The same texts with other label ids."""
         return Rows(self.texts, labels)
 
+    @property
+    def are_pairs(self) -> bool:
+        """Two texts are read together."""
+        return bool(self.texts) and not isinstance(self.texts[0], str)
+
     def digest(self) -> str:
         """Hex sha256 over texts and labels, in order."""
         state = hashlib.sha256()
-        for text in self.texts:
-            encoded = text.encode()
-            state.update(len(encoded).to_bytes(8, "little"))
-            state.update(encoded)
+        for asked in self.texts:
+            for text in parts(asked):
+                encoded = text.encode()
+                state.update(len(encoded).to_bytes(8, "little"))
+                state.update(encoded)
         if self.labels is not None:
             state.update(self.labels.tobytes())
         return state.hexdigest()

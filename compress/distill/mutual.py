@@ -15,7 +15,7 @@ from compress.distill.task_loss import task_loss
 from compress.distill.teaching import only_teacher
 from compress.models.shrink import rebuild
 from compress.models.trained import Trained
-from compress.training.lesson import Batch, Lesson
+from compress.training.lesson import Batch, Lesson, model_inputs
 from compress.training.options import TrainOptions
 
 
@@ -52,10 +52,7 @@ class Peers(Lesson):
     def loss(self, batch: Batch) -> torch.Tensor:
         """The student's loss plus the peer's, (); see `mutual_loss`."""
         logits = self.answer(batch)
-        peer_logits = self.peer(
-            input_ids=batch.get("teacher_input_ids", batch["input_ids"]),
-            attention_mask=batch["attention_mask"],
-        ).logits
+        peer_logits = self.peer(**model_inputs(self.peer, batch, of_teacher=True)).logits
         own = mutual_loss(logits, peer_logits, batch, self._options)
         return own + mutual_loss(peer_logits, logits, batch, self._options)
 

@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 
 from compress.errors import ModelError
 from compress.models.trained import Trained
-from compress.training.lesson import Batch
+from compress.training.lesson import Batch, model_inputs
 
 
 def freeze(teacher: PreTrainedModel, device: torch.device | str) -> tuple[PreTrainedModel]:
@@ -23,10 +23,7 @@ def freeze(teacher: PreTrainedModel, device: torch.device | str) -> tuple[PreTra
 def ask(teacher: PreTrainedModel, batch: Batch) -> torch.Tensor:
     """The frozen teacher's logits for a batch; the hooks of its `Features` are filled on the way."""
     with torch.no_grad():
-        logits: torch.Tensor = teacher(
-            input_ids=batch.get("teacher_input_ids", batch["input_ids"]),
-            attention_mask=batch["attention_mask"],
-        ).logits
+        logits: torch.Tensor = teacher(**model_inputs(teacher, batch, of_teacher=True)).logits
     return logits
 
 

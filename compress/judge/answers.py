@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from compress.judge.fidelity import stack_probabilities
 from compress.progress import Progress
+from serve.inputs import Input
 from serve.predictor import Predictor
 
 CHUNK = 64
@@ -17,7 +18,7 @@ FILE = "probabilities.npy"
 def record_answers(
     name: str,
     predictor: Predictor,
-    texts: Sequence[str],
+    texts: Sequence[Input],
     labels: Sequence[str],
     folder: Path,
     progress: Progress,

@@ -11,6 +11,7 @@ import numpy as np
 from tokenizers import Encoding
 
 from serve.bundle import Batches, BatchPoint
+from serve.inputs import Input
 from serve.runtime import OnnxRuntime
 
 SIZES = (1, 2, 4, 8, 16, 32)
@@ -23,7 +24,7 @@ _HOP_S = 0.05  # that a lone request may wait behind a hop
 _MOST_TOKENS = 16_384
 
 
-def batch_curve(runtime: OnnxRuntime, texts: Sequence[str]) -> list[BatchPoint]:
+def batch_curve(runtime: OnnxRuntime, texts: Sequence[Input]) -> list[BatchPoint]:
     """Texts per second for each size of batch, the median of rounds in which all sizes take their turns.
 
     `runtime` answers in true batches of at least 32; a batch holds texts as they come, padded to the longest of

@@ -9,6 +9,7 @@ from compress.judge.detail import BINS, by_quarter, flips_by_class, reliability
 from compress.judge.metrics import Floats, Ids, Metric
 from compress.judge.paired import mcnemar
 from compress.judge.report import Fidelity, PairedTest
+from serve.inputs import Input, characters
 from serve.tasks import Answer
 
 _FLOOR = 1e-12  # the smallest probability that a logarithm is taken of
@@ -29,7 +30,7 @@ def fidelity(
     seed: int,
     resamples: int = RESAMPLES,
     labels: Sequence[str] = (),
-    texts: Sequence[str] = (),
+    texts: Sequence[Input] = (),
 ) -> Fidelity:
     """The shipped model against its teacher, on the same rows.
 
@@ -66,7 +67,7 @@ def fidelity(
         ece_student=None if gold is None else calibration_error(shipped, gold),
         mcnemar=None if gold is None else _paired_test(gold, teacher_answers, shipped_answers),
         flips=flips_by_class(teacher_answers, shipped_answers, labels) if labels else [],
-        by_length=by_quarter(np.array([len(text) for text in texts]), same) if texts else [],
+        by_length=by_quarter(np.array([characters(asked) for asked in texts]), same) if texts else [],
         by_confidence=by_quarter(teacher.max(axis=1), same),
         reliability_teacher=[] if gold is None else reliability(teacher, gold),
         reliability_student=[] if gold is None else reliability(shipped, gold),

@@ -15,6 +15,7 @@ from compress.data.rows import NO_LABEL, Rows
 from compress.data.stratify import cut
 from compress.errors import DataError
 from compress.judge.metrics import Metric, score
+from serve.inputs import joined
 
 REGULARISATIONS = (1.0, 10.0, 100.0)  # scikit-learn's C, the inverse of the strength
 # Words, and every Chinese character or kana by itself, as such text has no spaces.
@@ -96,7 +97,9 @@ class _Bag:
             dtype=np.float32,
         )
         try:
-            self.features = self.vectorizer.fit_transform(train.texts) if len(kinds) > 1 else None
+            self.features = (
+                self.vectorizer.fit_transform(list(map(joined, train.texts))) if len(kinds) > 1 else None
+            )
         except ValueError:  # no text has a word
             self.features = None
 
@@ -113,7 +116,9 @@ class _Bag:
     def _predict(self, model: Any, rows: Rows) -> NDArray[np.int64]:
         if not len(rows):
             return np.zeros(0, dtype=np.int64)
-        return np.asarray(model.predict(self.vectorizer.transform(rows.texts)), dtype=np.int64)
+        return np.asarray(
+            model.predict(self.vectorizer.transform(list(map(joined, rows.texts)))), dtype=np.int64
+        )
 
 
 def _labels(rows: Rows) -> NDArray[np.int64]:

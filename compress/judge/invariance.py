@@ -12,6 +12,7 @@ import numpy as np
 from compress.judge.fidelity import stack_probabilities
 from compress.judge.metrics import Floats
 from compress.judge.report import Invariance, InvarianceCase
+from serve.inputs import Input, characters
 from serve.predictor import Predictor
 from serve.threads import available_threads
 
@@ -22,7 +23,7 @@ Open = Callable[[int], Predictor]  # the model that ships, answering with this m
 def invariance(
     shipped: Open,
     batched: Open | None,
-    texts: Sequence[str],
+    texts: Sequence[Input],
     labels: Sequence[str],
     *,
     seed: int,
@@ -72,20 +73,20 @@ def thread_counts() -> list[int]:
     return list(dict.fromkeys([available_threads(), 1, 2]))
 
 
-def _alone(predictor: Predictor, texts: Sequence[str], labels: Sequence[str]) -> Floats:
+def _alone(predictor: Predictor, texts: Sequence[Input], labels: Sequence[str]) -> Floats:
     return stack_probabilities([predictor.predict([text])[0] for text in texts], labels)
 
 
 def _in_company(
-    predictor: Predictor, texts: Sequence[str], labels: Sequence[str], seed: int
+    predictor: Predictor, texts: Sequence[Input], labels: Sequence[str], seed: int
 ) -> Iterator[tuple[str, Floats]]:
     """The texts in one call, beside one long text each, and in one call in another order."""
 
-    def answered(asked: Sequence[str]) -> Floats:
+    def answered(asked: Sequence[Input]) -> Floats:
         return stack_probabilities(predictor.predict(asked), labels)
 
     yield "all in one call", answered(texts)
-    longest = max(texts, key=len)
+    longest = max(texts, key=characters)
     yield "padded beside the longest text", np.concatenate([answered([text, longest])[:1] for text in texts])
     order = np.random.default_rng(seed).permutation(len(texts))
     found = np.empty((len(texts), len(labels)))
@@ -97,7 +98,7 @@ def _in_company(
 
 
 def _with_threads(
-    shipped: Open, counts: Sequence[int], texts: Sequence[str], labels: Sequence[str]
+    shipped: Open, counts: Sequence[int], texts: Sequence[Input], labels: Sequence[str]
 ) -> Iterator[tuple[str, Floats]]:
     for count in counts:
         yield f"alone, {count} thread{'s' * (count > 1)}", _alone(shipped(count), texts, labels)

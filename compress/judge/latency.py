@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from compress.judge.bootstrap import Estimate
 from compress.judge.interference import BUSY, Read, others_share, read
+from serve.inputs import Input
 from serve.predictor import Predictor
 
 MIN_CLEAN_ROUNDS = 5  # fewer prove nothing: the result is noisy and its gate inconclusive
@@ -70,7 +71,7 @@ class LatencyResult:
         return self.rounds < MIN_CLEAN_ROUNDS
 
 
-def pilot(contestants: Mapping[str, Predictor], texts: Sequence[str], *, budget_s: float) -> Plan:
+def pilot(contestants: Mapping[str, Predictor], texts: Sequence[Input], *, budget_s: float) -> Plan:
     """The plan that fits in about `budget_s` seconds on a quiet machine: 5 to 30 rounds of about 20 texts.
 
     A round is made long enough to tell whether the machine was quiet, and blocks get smaller (down to
@@ -92,7 +93,7 @@ def pilot(contestants: Mapping[str, Predictor], texts: Sequence[str], *, budget_
 
 def measure(
     contestants: Mapping[str, Predictor],
-    texts: Sequence[str],
+    texts: Sequence[Input],
     plan: Plan,
     *,
     reference: str,
@@ -137,25 +138,25 @@ def measure(
     )
 
 
-def _draw(texts: Sequence[str], count: int, *, seed: int) -> list[str]:
+def _draw(texts: Sequence[Input], count: int, *, seed: int) -> list[Input]:
     """So many texts, none twice before all were drawn once."""
     order = np.random.default_rng(seed).permutation(len(texts))
     return [texts[int(order[index % len(order)])] for index in range(count)]
 
 
-def _warm_up(predictor: Predictor, texts: Sequence[str]) -> None:
+def _warm_up(predictor: Predictor, texts: Sequence[Input]) -> None:
     for text in _draw(texts, _WARM_UP, seed=1):
         predictor.predict([text])
 
 
-def _turn(predictor: Predictor, block: Sequence[str]) -> Milliseconds:
+def _turn(predictor: Predictor, block: Sequence[Input]) -> Milliseconds:
     """One contestant's times over the block, (texts,), on a machine that our own threads have left."""
     rest()
     predictor.predict([block[0]])  # brings its weights back to the caches and its threads back to work
     return _time_block(predictor, block)
 
 
-def _time_block(predictor: Predictor, block: Sequence[str]) -> Milliseconds:
+def _time_block(predictor: Predictor, block: Sequence[Input]) -> Milliseconds:
     times = np.empty(len(block))
     for index, text in enumerate(block):
         start = time.perf_counter()

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from serve.inputs import Input, changed
+
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _LONG_WORD = re.compile(r"[^\W\d_]{4,}")
 _WORDS_PER_TYPO = 8
@@ -13,13 +15,13 @@ _WORDS_PER_TYPO = 8
 Change = Callable[[str, np.random.Generator], str]
 
 
-def perturb(kind: str, texts: Sequence[str], seed: int) -> list[str]:
-    """The texts, each changed in this way (one of `PERTURBATIONS`); the same seed gives the same changes.
+def perturb(kind: str, texts: Sequence[Input], seed: int) -> list[Input]:
+    """The texts (of a pair both) changed in this way, one of `PERTURBATIONS`; the same seed gives the same changes.
 
     A text that offers nothing to change (no word, no case) stays as it is.
     """
     generator = np.random.default_rng([seed, list(PERTURBATIONS).index(kind)])
-    return [PERTURBATIONS[kind](text, generator) for text in texts]
+    return [changed(asked, lambda text: PERTURBATIONS[kind](text, generator)) for asked in texts]
 
 
 def _typos(text: str, generator: np.random.Generator) -> str:

@@ -13,6 +13,7 @@ from compress.judge.latency import LatencyResult, Plan, Timing, measure, pilot
 from compress.progress import Progress
 from compress.recipe import BenchmarkOptions
 from compress.stage import write_json
+from serve.inputs import Input
 from serve.predictor import Predictor
 from serve.threads import available_threads
 
@@ -21,7 +22,7 @@ FILE = "latency.json"
 
 def time_contestants(
     contestants: Sequence[Contestant],
-    texts: Sequence[str],
+    texts: Sequence[Input],
     options: BenchmarkOptions,
     seed: int,
     folder: Path,
@@ -61,7 +62,7 @@ def read_timings(folder: Path) -> dict[int, LatencyResult]:
 
 def _with_bar(
     lined_up: Mapping[str, Predictor],
-    texts: Sequence[str],
+    texts: Sequence[Input],
     plan: Plan,
     threads: int,
     seed: int,

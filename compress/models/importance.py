@@ -23,7 +23,7 @@ from transformers import PreTrainedModel
 from compress.data.rows import NO_LABEL, Rows
 from compress.models.trained import Trained
 from compress.training.encoded import EncodedRows
-from compress.training.lesson import Batch
+from compress.training.lesson import Batch, model_inputs
 
 BATCH = 32
 TEXTS = 64 * BATCH
@@ -108,7 +108,7 @@ def _own_loss(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
     A masked language model answers for every token; padding is left out.
     """
     mask = batch["attention_mask"]
-    logits: torch.Tensor = model(input_ids=batch["input_ids"], attention_mask=mask).logits
+    logits: torch.Tensor = model(**model_inputs(model, batch)).logits
     per_token = logits.dim() == 3
     if per_token:
         logits = logits[mask.bool()]

@@ -1,10 +1,13 @@
 """How long the texts are in tokens, and how long a model should let them be."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerFast
+
+from serve.inputs import Input
 
 ROUND_TO = 32
 SHORTEST = 64
@@ -41,7 +44,7 @@ class Lengths:
         ]
 
 
-def measure_lengths(tokenizer: PreTrainedTokenizerFast, texts: list[str]) -> Lengths:
+def measure_lengths(tokenizer: PreTrainedTokenizerFast, texts: Sequence[Input]) -> Lengths:
     """Token counts without truncation; every n-th text when there are many."""
     from tokenizers import Tokenizer
 
@@ -49,7 +52,7 @@ def measure_lengths(tokenizer: PreTrainedTokenizerFast, texts: list[str]) -> Len
     backend.no_truncation()
     backend.no_padding()
     step = max(1, len(texts) // SAMPLE)
-    encodings = backend.encode_batch(texts[::step])
+    encodings = backend.encode_batch(list(texts[::step]))
     return Lengths(np.asarray([len(encoding.ids) for encoding in encodings], dtype=np.int64))
 
 

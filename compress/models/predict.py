@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 from compress.models.trained import Trained
 from serve.bundle import GraphInput
 from serve.encoding import Integers, pad, pad_id, tokenize
+from serve.inputs import Input
 from serve.tasks import Answer
 from serve.tasks.text_classification import answers
 
@@ -44,7 +45,7 @@ class TorchPredictor:
         self._inputs = tuple(GraphInput(name=name, dtype="int64") for name in input_names(trained.model))
         self._pad_id = pad_id(self._tokenizer, trained.folder / "tokenizer_config.json")
 
-    def predict(self, inputs: Sequence[str]) -> list[Answer]:
+    def predict(self, inputs: Sequence[Input]) -> list[Answer]:
         """One answer per text, in order."""
         if not inputs:
             return []
@@ -53,11 +54,11 @@ class TorchPredictor:
         counts = [len(encoding.ids) for encoding in encodings]
         return answers(logits, self.labels, counts, [bool(encoding.overflowing) for encoding in encodings])
 
-    def tokens(self, inputs: Sequence[str]) -> list[Encoding]:
+    def tokens(self, inputs: Sequence[Input]) -> list[Encoding]:
         """One encoding per text, for `logits_of`."""
         return tokenize(self._tokenizer, inputs)
 
-    def logits(self, inputs: Sequence[str], advance: Advance | None = None) -> NDArray[np.float32]:
+    def logits(self, inputs: Sequence[Input], advance: Advance | None = None) -> NDArray[np.float32]:
         """Logits of shape (texts, labels), in the order of the texts."""
         return self.logits_of(self.tokens(inputs), advance)
 

@@ -13,6 +13,7 @@ from compress.errors import ModelError
 from compress.models.predict import TorchPredictor
 from compress.models.trained import Trained
 from serve.encoding import tokenize
+from serve.inputs import Input
 from serve.tasks import Answer
 from serve.tasks.text_classification import answers
 
@@ -69,7 +70,7 @@ class TeachersPredictor:
         # For each member, where the first one's labels stand among its own.
         self._columns = [[one.labels.index(label) for label in self.labels] for one in teachers.members]
 
-    def predict(self, inputs: Sequence[str]) -> list[Answer]:
+    def predict(self, inputs: Sequence[Input]) -> list[Answer]:
         """One answer per text, in order."""
         if not inputs:
             return []
@@ -78,7 +79,7 @@ class TeachersPredictor:
         cut = [bool(encoding.overflowing) for encoding in encodings]
         return answers(self.logits(inputs), self.labels, counts, cut)
 
-    def logits(self, inputs: Sequence[str], advance: Callable[[int], None] | None = None) -> Floats:
+    def logits(self, inputs: Sequence[Input], advance: Callable[[int], None] | None = None) -> Floats:
         """Averaged logits of shape (texts, labels); averaged probabilities come as their logarithms."""
         each = [
             predictor.logits(inputs, advance)[:, columns]

@@ -23,6 +23,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from compress.errors import ModelError
 from serve.encoding import tokenize
+from serve.inputs import Input
 
 Document = dict[str, Any]  # a tokenizer.json
 
@@ -36,7 +37,7 @@ _FIRST_IDS = 4
 def trim_vocabulary(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
-    texts: Sequence[str],
+    texts: Sequence[Input],
     *,
     floor: Collection[str] = (),
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
@@ -52,7 +53,7 @@ def trim_vocabulary(
 
 
 def vocabulary_size_after(
-    tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], *, floor: Collection[str] = ()
+    tokenizer: PreTrainedTokenizerFast, texts: Sequence[Input], *, floor: Collection[str] = ()
 ) -> int:
     """How many tokens `trim_vocabulary` would keep."""
     return len(_kept_ids(tokenizer, _read(tokenizer), texts, floor))
@@ -71,7 +72,7 @@ def _read(tokenizer: PreTrainedTokenizerFast) -> Document:
 
 
 def _kept_ids(
-    tokenizer: PreTrainedTokenizerFast, document: Document, texts: Sequence[str], floor: Collection[str]
+    tokenizer: PreTrainedTokenizerFast, document: Document, texts: Sequence[Input], floor: Collection[str]
 ) -> set[int]:
     ids = _ids(document)
     unknown = sorted(token for token in floor if token not in ids)
@@ -97,7 +98,7 @@ def _ids(document: Document) -> dict[str, int]:
     return ids | {token["content"]: token["id"] for token in document["added_tokens"]}
 
 
-def _used_ids(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> set[int]:
+def _used_ids(tokenizer: PreTrainedTokenizerFast, texts: Sequence[Input]) -> set[int]:
     backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
     backend.no_truncation()
     backend.no_padding()

@@ -30,6 +30,7 @@ from export.quantize import Auto, Quantiser
 from export.quantize.circumstances import Circumstances
 from export.quantize.sensitivity import output_errors
 from serve.bundle import TOKENIZER
+from serve.inputs import Input
 from serve.runtime import OnnxRuntime
 from serve.threads import available_threads
 
@@ -152,7 +153,7 @@ def _sensitive(ladder: Ladder) -> list[str]:
     return list(output_errors(graph, ladder.known.feeds[:_SENSITIVITY_TEXTS]))
 
 
-def _clock(good: Sequence[Rung], judge: "_Judge", texts: Sequence[str], ladder: Ladder) -> LatencyResult:
+def _clock(good: Sequence[Rung], judge: "_Judge", texts: Sequence[Input], ladder: Ladder) -> LatencyResult:
     """The times with all threads, and for each rung the lower of the speed-ups at one thread and at all."""
     counts = sorted({1, available_threads()})
     clocks = []
@@ -186,7 +187,7 @@ class _Judge:
 
     trained: Trained
     float_model: OnnxModel
-    texts: list[str]
+    texts: Sequence[Input]
     gold: NDArray[np.int64]
     metric: Metric
     float_score: float

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from export.quantize.circumstances import Circumstances, Feed, saturates
 from export.quantize.qat import LEARNED_RANGES, fingerprint
 from export.quantize.ranges import Range
 from serve.encoding import pad, pad_id, tokenize
+from serve.inputs import Input
 from serve.session import open_session
 
 
@@ -97,7 +98,7 @@ def quantize_stage(
     return Quantized(small, (read_finding(stage.folder),), ladder_rows)
 
 
-def calibration_feeds(model: OnnxModel, trained: Trained, texts: list[str]) -> list[Feed]:
+def calibration_feeds(model: OnnxModel, trained: Trained, texts: Sequence[Input]) -> list[Feed]:
     """The texts as the graph takes them, one each and unpadded."""
     inputs = open_session(model.path, len(trained.labels), threads=1).inputs
     padding = pad_id(trained.encoder, trained.folder / "tokenizer_config.json")

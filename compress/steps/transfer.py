@@ -10,12 +10,15 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from compress.augment import Augment, augmented_texts, masked_lm_of
+from compress.data.check import plain
 from compress.data.rows import NO_LABEL, Rows, Splits
 from compress.models.open import Opened
 from compress.models.teacher import source_digest
 from compress.models.trained import Trained
 from compress.stage import Stage, write_text
 from compress.workshop import Workshop
+from serve.encoding import check_input
+from serve.inputs import Input, parts
 
 FILE = "texts.jsonl"
 
@@ -47,15 +50,15 @@ class Transfer:
         return notes
 
 
-def new_texts(unlabeled: Sequence[str], splits: Splits) -> tuple[list[str], int]:
+def new_texts(unlabeled: Sequence[Input], splits: Splits) -> tuple[list[Input], int]:
     """Those that stand in no split, each once; and how many were left out as texts of validation or test.
 
     A student that had learnt the teacher's answers on the reported rows would look more faithful than it is.
     """
-    known = {text.strip() for text in splits.train.texts}
-    held_out = {text.strip().casefold() for rows in (splits.validation, splits.test) for text in rows.texts}
-    others = [text for text in dict.fromkeys(unlabeled) if text.strip() not in known]
-    new = [text for text in others if text.strip().casefold() not in held_out]
+    known = {_stripped(asked) for asked in splits.train.texts}
+    held_out = {plain(asked) for rows in (splits.validation, splits.test) for asked in rows.texts}
+    others = [asked for asked in dict.fromkeys(unlabeled) if _stripped(asked) not in known]
+    new = [asked for asked in others if plain(asked) not in held_out]
     return new, len(others) - len(new)
 
 
@@ -70,19 +73,19 @@ def make_transfer(
 ) -> Transfer:
     """Train with the texts that are added to it; none of them stands in a split."""
     train = splits.train
-    made: list[str] = []
+    made: list[Input] = []
     if options is not None:
         made = _augmented(workshop, train, options, teacher, teacher_stage, opened)
     extra, held_out = new_texts(unlabeled, splits)
-    given = {text.strip() for text in extra}
-    made = [text for text in new_texts(made, splits)[0] if text.strip() not in given]
+    given = {_stripped(asked) for asked in extra}
+    made = [asked for asked in new_texts(made, splits)[0] if _stripped(asked) not in given]
     if not extra and not made:
         return Transfer(train, 0, 0, held_out)
     added = made + extra
     labels = None
     if train.labels is not None:
         labels = np.concatenate([train.labels, np.full(len(added), NO_LABEL, dtype=np.int64)])
-    return Transfer(Rows(train.texts + added, labels), len(made), len(extra), held_out)
+    return Transfer(Rows([*train.texts, *added], labels), len(made), len(extra), held_out)
 
 
 def _augmented(
@@ -92,12 +95,12 @@ def _augmented(
     teacher: Trained,
     teacher_stage: Stage,
     opened: Opened,
-) -> list[str]:
+) -> list[Input]:
     def work(folder: Path) -> Mapping[str, object]:
         masked_lm = _masked_lm(opened, options, workshop.compute.device)
         with workshop.progress.bar("augmenting", len(train)) as advance:
             texts = augmented_texts(
-                train.texts, teacher, options, workshop.seed, advance, masked_lm=masked_lm
+                single_texts(train), teacher, options, workshop.seed, advance, masked_lm=masked_lm
             )
         write_text(folder / FILE, "".join(json.dumps(text, ensure_ascii=False) + "\n" for text in texts))
         return {"texts": len(texts)}
@@ -111,7 +114,16 @@ def _augmented(
     }
     stage = workshop.do("augment", inputs, work)
     with (stage.folder / FILE).open(encoding="utf-8") as lines:
-        return [str(json.loads(line)) for line in lines]
+        return [check_input(json.loads(line)) for line in lines]
+
+
+def single_texts(rows: Rows) -> list[str]:
+    """The texts; `compress.prepare` has refused pairs."""
+    return [asked for asked in rows.texts if isinstance(asked, str)]
+
+
+def _stripped(asked: Input) -> tuple[str, ...]:
+    return tuple(text.strip() for text in parts(asked))
 
 
 def _masked_lm(opened: Opened, options: Augment, device: str) -> PreTrainedModel | None:

@@ -32,20 +32,25 @@ class EncodedRows(Dataset[Example]):
         teacher: Trained | None = None,
     ) -> None:
         encoder = trained.encoder
-        self.input_ids = [encoding.ids for encoding in tokenize(encoder, rows.texts)]
+        encodings = tokenize(encoder, rows.texts)
+        self.input_ids = [encoding.ids for encoding in encodings]
+        # Of single texts they are all 0, which a model takes for granted.
+        self.token_type_ids = [encoding.type_ids for encoding in encodings] if rows.are_pairs else None
         self.labels = rows.labels
         self.teacher_logits = teacher_logits
         self.pad_id = pad_id(encoder, trained.folder / "tokenizer_config.json")
         self.teacher_input_ids: list[list[int]] | None = None
+        self.teacher_token_type_ids: list[list[int]] | None = None
         self.teacher_pad_id = self.pad_id
         self.aligned = True
         if teacher is not None and teacher.encoder.to_str() != encoder.to_str():
-            ids = [encoding.ids for encoding in tokenize(teacher.encoder, rows.texts)]
-            self.aligned = all(
-                len(ours) == len(theirs) for ours, theirs in zip(self.input_ids, ids, strict=True)
-            )
+            theirs = tokenize(teacher.encoder, rows.texts)
+            ids = [encoding.ids for encoding in theirs]
+            self.aligned = all(len(own) == len(other) for own, other in zip(self.input_ids, ids, strict=True))
             self.teacher_pad_id = pad_id(teacher.encoder, teacher.folder / "tokenizer_config.json")
             self.teacher_input_ids = ids if self.aligned else None
+            if self.aligned and rows.are_pairs:
+                self.teacher_token_type_ids = [encoding.type_ids for encoding in theirs]
 
     @property
     def lengths(self) -> list[int]:
@@ -69,12 +74,16 @@ class EncodedRows(Dataset[Example]):
 
     def __getitem__(self, index: int) -> Example:
         example: Example = {"input_ids": self.input_ids[index]}
+        if self.token_type_ids is not None:
+            example["token_type_ids"] = self.token_type_ids[index]
         if self.labels is not None:
             example["labels"] = int(self.labels[index])
         if self.teacher_logits is not None:
             example["teacher_logits"] = self.teacher_logits[index]
         if self.teacher_input_ids is not None:
             example["teacher_input_ids"] = self.teacher_input_ids[index]
+        if self.teacher_token_type_ids is not None:
+            example["teacher_token_type_ids"] = self.teacher_token_type_ids[index]
         return example
 
 
@@ -92,6 +101,9 @@ class PadToLongest:
             "input_ids": _padded(ids, self.pad_id),
             "attention_mask": _padded([[1] * len(row) for row in ids], 0),
         }
+        for name in ("token_type_ids", "teacher_token_type_ids"):
+            if name in examples[0]:
+                batch[name] = _padded([example[name] for example in examples], 0)
         if "labels" in examples[0]:
             batch["labels"] = torch.tensor([example["labels"] for example in examples], dtype=torch.long)
         if "teacher_logits" in examples[0]:

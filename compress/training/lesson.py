@@ -4,10 +4,21 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
+from compress.models.predict import input_names
+
 # `input_ids` and `attention_mask` (batch, tokens); `labels` (batch,), NO_LABEL where only a teacher answers;
 # `teacher_logits` (batch, labels). What is not known is absent. Where the teacher has a vocabulary of its
-# own there is `teacher_input_ids` (batch, tokens), token for token.
+# own there is `teacher_input_ids` (batch, tokens), token for token. Of pairs of texts there is `token_type_ids`, and
+# `teacher_token_type_ids` beside `teacher_input_ids`.
 Batch = dict[str, torch.Tensor]
+
+
+def model_inputs(model: PreTrainedModel, batch: Batch, *, of_teacher: bool = False) -> Batch:
+    """What this model's forward pass takes of a batch; `of_teacher`: the teacher's own tokens, where it has some."""
+    names = ("input_ids", "token_type_ids") if "token_type_ids" in input_names(model) else ("input_ids",)
+    given = {name: f"teacher_{name}" if of_teacher and f"teacher_{name}" in batch else name for name in names}
+    found = {name: batch[key] for name, key in given.items() if key in batch}
+    return {**found, "attention_mask": batch["attention_mask"]}
 
 
 class Lesson(nn.Module):
@@ -29,9 +40,7 @@ class Lesson(nn.Module):
 
     def answer(self, batch: Batch) -> torch.Tensor:
         """The student's logits, (batch, labels)."""
-        logits: torch.Tensor = self.student(
-            input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]
-        ).logits
+        logits: torch.Tensor = self.student(**model_inputs(self.student, batch)).logits
         return logits
 
     def forward(self, **batch: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -13,6 +13,7 @@ from compress.judge.metrics import Metric, score
 from compress.judge.report import Report
 from serve.bundle import EVALUATION, REPORT, Bundle
 from serve.errors import BundleError
+from serve.inputs import Input
 
 _ROUNDED = 2e-6  # probabilities in evaluation.jsonl have six decimals
 _REBUILD = "make the bundle again with `compress run`, or copy it again from where it was made"
@@ -23,7 +24,7 @@ class Evidence:
     """Rows to judge by."""
 
     source: str  # where they are from, for people
-    texts: list[str]
+    texts: Sequence[Input]
     gold: NDArray[np.int64] | None  # label ids, (rows,); None where not every row has a label
     teacher: NDArray[np.float64] | None  # its probabilities, (rows, labels); None where they are not known
 
@@ -90,7 +91,7 @@ def evaluation_rows(path: Path, labels: Sequence[str]) -> Evidence:
     Raises `BundleError` with the line for what is no such row. Where a row has no label, none is used; the same of
     the teacher's answers.
     """
-    texts: list[str] = []
+    texts: list[Input] = []
     gold: list[int | None] = []
     teacher: list[list[float] | None] = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
@@ -121,11 +122,11 @@ def _object(line: str, place: str) -> Mapping[str, object]:
     return row
 
 
-def _text(row: Mapping[str, object], place: str) -> str:
-    text = row.get("text")
-    if not isinstance(text, str):
+def _text(row: Mapping[str, object], place: str) -> Input:
+    text, second = row.get("text"), row.get("text_pair")
+    if not isinstance(text, str) or not isinstance(second, str | None):
         raise BundleError(f"{place} has no text", 'a string as "text"', "mend the line")
-    return text
+    return text if second is None else (text, second)
 
 
 def _label_id(label: object, labels: Sequence[str], place: str) -> int | None:

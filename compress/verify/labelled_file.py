@@ -7,16 +7,19 @@ from pathlib import Path
 
 import numpy as np
 
-from compress.data.names import LABEL_NAMES, TEXT_NAMES
+from compress.data.names import LABEL_NAMES, PAIR_NAMES, TEXT_NAMES
 from compress.verify.evidence import Evidence, evaluation_rows
 from serve.encoding import check_text
 from serve.errors import InputError
+from serve.inputs import Input
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _KNOWN = "csv, tsv or jsonl"
 
 
-def read_labelled_file(path: Path, labels: Sequence[str], recipe: Mapping[str, object]) -> Evidence:
+def read_labelled_file(
+    path: Path, labels: Sequence[str], recipe: Mapping[str, object], *, pairs: bool = False
+) -> Evidence:
     """The rows of a csv, tsv or jsonl file, with labels and the teacher's answers where it has them.
 
     Columns are those of the recipe's `data.columns`, or go by the usual names. Labels are the bundle's names, or
@@ -34,11 +37,18 @@ def read_labelled_file(path: Path, labels: Sequence[str], recipe: Mapping[str, o
     data = data if isinstance(data, Mapping) else {}
     columns = data.get("columns")
     columns = columns if isinstance(columns, Mapping) else {}
-    text = _column(path, rows[0], columns.get("text"), TEXT_NAMES)
+    first, second = columns.get("text"), columns.get("text_pair")
+    if pairs and not (isinstance(first, str) and isinstance(second, str)):
+        first, second = next((names for names in PAIR_NAMES if set(names) <= set(rows[0])), (first, second))
+    text = _column(path, rows[0], first, TEXT_NAMES)
+    text_pair = _column(path, rows[0], second, ("text_pair",)) if pairs else None
     label = _column(path, rows[0], columns.get("label"), LABEL_NAMES, needed=False)
     assert text is not None
     names = _names_by_number(data.get("labels"))
-    texts = [_text(path, number, row.get(text)) for number, row in enumerate(rows, start=1)]
+    texts: list[Input] = []
+    for number, row in enumerate(rows, start=1):
+        one = _text(path, number, row.get(text))
+        texts.append(one if text_pair is None else (one, _text(path, number, row.get(text_pair))))
     if label is None:
         return Evidence(path.name, texts, None, None)
     gold = [_label(path, number, row.get(label), labels, names) for number, row in enumerate(rows, start=1)]

@@ -24,6 +24,7 @@ from compress.verify.evidence import Evidence, read_evidence, read_report
 from compress.verify.labelled_file import read_labelled_file
 from serve.bundle import Bundle, read
 from serve.errors import BundleError
+from serve.inputs import Input
 from serve.runtime import OnnxRuntime
 from serve.threads import available_threads
 
@@ -54,7 +55,7 @@ def verify_bundle(
     if data is None:
         evidence = read_evidence(bundle, report, asked.metric)
     else:
-        evidence = read_labelled_file(data, labels, report.recipe)
+        evidence = read_labelled_file(data, labels, report.recipe, pairs=bundle.manifest.text_pair)
 
     answers = _answers(OnnxRuntime(bundle), evidence.texts, labels, progress)
     found = None
@@ -125,7 +126,9 @@ def _asked(report: Report, bundle: Bundle) -> _Asked:
     return _Asked(METRICS[METRICS.index(metric)], Thresholds(**gates), seed)
 
 
-def _answers(runtime: OnnxRuntime, texts: Sequence[str], labels: Sequence[str], progress: Progress) -> Floats:
+def _answers(
+    runtime: OnnxRuntime, texts: Sequence[Input], labels: Sequence[str], progress: Progress
+) -> Floats:
     """Probabilities of shape (rows, labels), through the runtime that serves."""
     answers = []
     with progress.bar("answers", len(texts)) as advance:
@@ -143,7 +146,7 @@ def _in_true_batches(bundle: Bundle, threads: int) -> OnnxRuntime:
 
 
 def _timings(
-    bundle: Bundle, texts: Sequence[str], seconds: float, seed: int, progress: Progress
+    bundle: Bundle, texts: Sequence[Input], seconds: float, seed: int, progress: Progress
 ) -> dict[int, LatencyResult]:
     """The file that ships with one thread and with all, alone on the machine as far as it is."""
     timings = {}

@@ -39,8 +39,10 @@ class Vertex:
         return cls(routes["AIP_HEALTH_ROUTE"], routes["AIP_PREDICT_ROUTE"], int(port) if port else None)
 
 
-def _instances() -> Schema:
+def _instances(*, pairs: bool) -> Schema:
     one = {"anyOf": [schemas.TEXT, schemas.strict(["text"], text=schemas.TEXT)]}
+    if pairs:
+        one = hugging_face.pair_schema()
     return schemas.strict(
         ["instances"], instances=schemas.several(one), parameters=hugging_face.parameters_schema()
     )
@@ -49,26 +51,27 @@ def _instances() -> Schema:
 def routes(model: Model, vertex: Vertex) -> APIRouter:
     """`POST /invocations` as Hugging Face's containers answer it, and Vertex AI's prediction route where it is set."""
     router = APIRouter(tags=["managed services"])
-
-    body = schemas.json_body(hugging_face.schema(), {"inputs": "a fine film"})
+    pairs = model.info.text_pair
+    example = {"text": "a fine film", "text_pair": "a good one"} if pairs else "a fine film"
+    body = schemas.json_body(hugging_face.schema(pairs=pairs), {"inputs": example})
 
     @router.post("/invocations", response_model=list[list[Score]], responses=PROBLEMS, openapi_extra=body)
     async def invocations(request: Request) -> Response:
         """Answer as `POST /` does."""
         limits = model.info.limits
-        query = hugging_face.parse(await read_json(request, limits), limits)
+        query = hugging_face.parse(await read_json(request, limits), limits, pairs=pairs)
         found = await while_connected(request, model.answer(query.texts, deadline_s(request)))
         return as_json([scores(one, query.top_k, raw=query.raw) for one in found.answers], found)
 
     if vertex.predict is not None:
-        instances = schemas.json_body(_instances(), {"instances": ["a fine film"]})
+        instances = schemas.json_body(_instances(pairs=pairs), {"instances": [example]})
 
         @router.post(vertex.predict, responses=PROBLEMS, openapi_extra=instances)
         async def vertex_predict(request: Request) -> Response:
             """Answer `{"instances": [...]}` with `{"predictions": [...]}`."""
             limits = model.info.limits
             document = await read_json(request, limits)
-            query = hugging_face.parse(_as_inputs(document), limits)
+            query = hugging_face.parse(_as_inputs(document), limits, pairs=pairs)
             check_texts(query.texts, limits)
             found = await while_connected(request, model.answer(query.texts, deadline_s(request)))
             predictions = [scores(one, query.top_k, raw=query.raw) for one in found.answers]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter, Request, Response
 
+from serve.inputs import Input
 from serve.limits import Limits
 from serve.model import Model
 from serve.protocols import schemas
@@ -19,14 +20,20 @@ _FIELDS = ("inputs", "parameters", "options")  # options are read by the hosted 
 _PARAMETERS = ("function_to_apply", "top_k")
 
 
-def schema() -> Schema:
+def schema(*, pairs: bool = False) -> Schema:
     """Of a body."""
+    one = pair_schema() if pairs else schemas.TEXT
     return schemas.strict(
         ["inputs"],
-        inputs={"anyOf": [schemas.TEXT, schemas.several(schemas.TEXT)]},
+        inputs={"anyOf": [one, schemas.several(one)]},
         parameters=parameters_schema(),
         options=schemas.optional({"type": "object"}, "Read by the hosted service alone."),
     )
+
+
+def pair_schema() -> Schema:
+    """A pair, as transformers' pipeline takes it."""
+    return schemas.strict(["text", "text_pair"], text=schemas.TEXT, text_pair=schemas.TEXT)
 
 
 def parameters_schema() -> Schema:
@@ -45,7 +52,7 @@ def parameters_schema() -> Schema:
 class Query:
     """A request whose shape and sizes were checked."""
 
-    texts: list[str]
+    texts: list[Input]
     top_k: int | None
     raw: bool
 
@@ -54,20 +61,24 @@ def routes(model: Model) -> APIRouter:
     """`POST /` on this model."""
     router = APIRouter(tags=["Hugging Face"])
 
-    body = schemas.json_body(schema(), {"inputs": ["a fine film", "a dull one"]})
+    pairs = model.info.text_pair
+    examples = (
+        [{"text": "a fine film", "text_pair": "a good one"}] if pairs else ["a fine film", "a dull one"]
+    )
+    body = schemas.json_body(schema(pairs=pairs), {"inputs": examples})
 
     @router.post("/", response_model=list[list[Score]], responses=PROBLEMS, openapi_extra=body)
     async def text_classification(request: Request) -> Response:
         """Answer a text, or several, with a list of labels for each, the most probable first."""
         limits = model.info.limits
-        query = parse(await read_json(request, limits), limits)
+        query = parse(await read_json(request, limits), limits, pairs=pairs)
         found = await while_connected(request, model.answer(query.texts, deadline_s(request)))
         return as_json([scores(one, query.top_k, raw=query.raw) for one in found.answers], found)
 
     return router
 
 
-def parse(document: object, limits: Limits) -> Query:
+def parse(document: object, limits: Limits, *, pairs: bool = False) -> Query:
     """The query of a body; raises `Refusal` 413 or 422."""
     if not isinstance(document, dict) or "inputs" not in document:
         raise unreadable('The body must be an object such as {"inputs": "a fine film"}.')
@@ -85,15 +96,32 @@ def parse(document: object, limits: Limits) -> Query:
         raise unreadable(
             "parameters.function_to_apply must be softmax or none: the labels exclude each other."
         )
-    return Query(
-        texts_of(document["inputs"], "inputs", limits), whole_number(given, "top_k"), function == "none"
-    )
+    texts = texts_of(document["inputs"], "inputs", limits, pairs=pairs)
+    return Query(texts, whole_number(given, "top_k"), function == "none")
 
 
-def texts_of(inputs: object, place: str, limits: Limits) -> list[str]:
-    """A text, or a list of texts; raises `Refusal` 413 or 422."""
-    texts = [inputs] if isinstance(inputs, str) else inputs
-    if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
-        raise unreadable(f"{place} must be a text, or a list of at least one text.")
+def texts_of(inputs: object, place: str, limits: Limits, *, pairs: bool = False) -> list[Input]:
+    """A text or a list of texts; a pair or a list of pairs. Raises `Refusal` 413 or 422."""
+    items = inputs if isinstance(inputs, list) else [inputs]
+    if not items:
+        raise unreadable(f"{place} must not be empty.")
+    texts = [_pair(item, place) if pairs else _text(item, place) for item in items]
     check_texts(texts, limits)
     return texts
+
+
+def _text(item: object, place: str) -> Input:
+    if not isinstance(item, str):
+        raise unreadable(f"{place} must be a text, or a list of at least one text.")
+    return item
+
+
+def _pair(item: object, place: str) -> Input:
+    if isinstance(item, dict) and set(item) == {"text", "text_pair"}:
+        first, second = item["text"], item["text_pair"]
+        if isinstance(first, str) and isinstance(second, str):
+            return first, second
+    raise unreadable(
+        f'{place} must be a pair, {{"text": "first", "text_pair": "second"}}, or a list of pairs: '
+        "the model was trained on pairs."
+    )

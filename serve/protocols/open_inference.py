@@ -1,6 +1,6 @@
 """The Open Inference Protocol (KServe v2) over HTTP, with its binary extension and Triton's extensions.
 
-Tensor `text` (BYTES) in; `label` (BYTES) and `probabilities` (FP32) out.
+Tensor `text` (BYTES) in, and `text_pair` for a model of pairs; `label` (BYTES) and `probabilities` (FP32) out.
 """
 
 from collections.abc import Awaitable, Callable
@@ -24,28 +24,31 @@ _MODEL = "/v2/models/{model_name}"
 _Act = Callable[[Request, str, str], Awaitable[Any]]  # on a model of this name and version
 
 
-def _schema() -> Schema:
+def _schema(*, pairs: bool) -> Schema:
     """Of an inference request in JSON.
 
     JSON Schema cannot say that the shape is that of the data, so it says it for one text.
     """
     parameters = schemas.optional({"type": "object"}, "Of the protocol; unknown ones are passed over.")
     name = schemas.optional({"type": "string"}, "Not read: the path says it.")
-    tensor = schemas.strict(
-        ["name", "shape", "datatype", "data"],
-        name={"const": tensors.TEXT},
-        shape={"enum": [[1], [1, 1]]},
-        datatype={"const": "BYTES"},
-        data=schemas.several(schemas.TEXT, most=1),
-        parameters=parameters,
-    )
+    each = [
+        schemas.strict(
+            ["name", "shape", "datatype", "data"],
+            name={"const": given},
+            shape={"enum": [[1], [1, 1]]},
+            datatype={"const": "BYTES"},
+            data=schemas.several(schemas.TEXT, most=1),
+            parameters=parameters,
+        )
+        for given in tensors.input_names(pairs=pairs)
+    ]
     outputs = {"enum": [tensors.LABEL, tensors.PROBABILITIES]}
     return schemas.strict(
         ["inputs"],
         id=schemas.optional(
             {"type": "string", "maxLength": tensors.LONGEST_ID}, "Comes back with the answer."
         ),
-        inputs=schemas.several(tensor, most=1),
+        inputs={"type": "array", "prefixItems": each, "items": False, "minItems": len(each)},
         outputs=schemas.optional(
             schemas.several(
                 schemas.strict(["name"], name=outputs, parameters=parameters), most=tensors.MOST_OUTPUTS
@@ -58,7 +61,11 @@ def _schema() -> Schema:
     )
 
 
-_EXAMPLE = {"inputs": [{"name": "text", "shape": [1], "datatype": "BYTES", "data": ["a fine film"]}]}
+def _example(*, pairs: bool) -> dict[str, Any]:
+    texts = zip(tensors.input_names(pairs=pairs), ("a fine film", "a good one"), strict=False)
+    return {
+        "inputs": [{"name": name, "shape": [1], "datatype": "BYTES", "data": [text]} for name, text in texts]
+    }
 
 
 def routes(models: Models) -> APIRouter:
@@ -123,7 +130,10 @@ def routes(models: Models) -> APIRouter:
         check_headers(request, "application/octet-stream")
         limits, labels = model.info.limits, model.info.labels
         query = tensors.parse(
-            await read_body(request, limits), request.headers.get(tensors.JSON_LENGTH), limits
+            await read_body(request, limits),
+            request.headers.get(tensors.JSON_LENGTH),
+            limits,
+            pairs=model.info.text_pair,
         )
         found = await while_connected(request, model.answer(query.texts, query.seconds))
         body, json_length = tensors.respond(name, VERSION, query, found.answers, labels)
@@ -140,7 +150,8 @@ def routes(models: Models) -> APIRouter:
         ("/stats", statistics),
     ):
         _add(router, models, "GET", suffix, act)
-    body = schemas.json_body(_schema(), _EXAMPLE)
+    pairs = models.first.info.text_pair  # of several models the first is described
+    body = schemas.json_body(_schema(pairs=pairs), _example(pairs=pairs))
     _add(router, models, "POST", "/infer", infer, openapi_extra=body)
     return router
 
@@ -169,7 +180,10 @@ def described(models: Models, name: str, version: str) -> dict[str, Any]:
         "name": name,
         "versions": [VERSION],
         "platform": PLATFORM,
-        "inputs": [{"name": tensors.TEXT, "datatype": "BYTES", "shape": [-1]}],
+        "inputs": [
+            {"name": given, "datatype": "BYTES", "shape": [-1]}
+            for given in tensors.input_names(pairs=info.text_pair)
+        ],
         "outputs": [
             {"name": tensors.LABEL, "datatype": "BYTES", "shape": [-1]},
             {"name": tensors.PROBABILITIES, "datatype": "FP32", "shape": [-1, len(info.labels)]},
@@ -186,7 +200,10 @@ def configured(models: Models, name: str, version: str) -> dict[str, Any]:
         "platform": PLATFORM,
         "backend": "compress-toolchain",
         "max_batch_size": info.limits.texts,
-        "input": [{"name": tensors.TEXT, "data_type": "TYPE_STRING", "dims": [1]}],
+        "input": [
+            {"name": given, "data_type": "TYPE_STRING", "dims": [1]}
+            for given in tensors.input_names(pairs=info.text_pair)
+        ],
         "output": [
             {"name": tensors.LABEL, "data_type": "TYPE_STRING", "dims": [1]},
             {"name": tensors.PROBABILITIES, "data_type": "TYPE_FP32", "dims": [len(info.labels)]},

@@ -18,6 +18,9 @@ def json_body(schema: Schema, example: object) -> Schema:
 TEXT: Schema = {"type": "string", "description": "How long it may be, GET /info says."}
 
 
+PAIR: Schema = {"type": "array", "items": TEXT, "minItems": 2, "maxItems": 2}
+
+
 def several(one: Schema, most: int | None = None) -> Schema:
     """At least one of them; how many a request may have at most, GET /info says."""
     array: Schema = {"type": "array", "items": one, "minItems": 1}

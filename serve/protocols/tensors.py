@@ -7,13 +7,14 @@ https://github.com/kserve/open-inference-protocol and Triton's extension_binary_
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import orjson
 
+from serve.inputs import Input
 from serve.limits import Limits
 from serve.protocols.scores import unreadable
 from serve.refusal import Refusal
@@ -21,7 +22,7 @@ from serve.request import check_texts, parse_json
 from serve.tasks import Answer
 
 JSON_LENGTH = "inference-header-content-length"
-TEXT, LABEL, PROBABILITIES = "text", "label", "probabilities"
+TEXT, TEXT_PAIR, LABEL, PROBABILITIES = "text", "text_pair", "label", "probabilities"
 _PREFIX = struct.Struct("<I")
 _INPUT_KEYS = {"name", "shape", "datatype", "parameters", "data"}
 _REQUEST_KEYS = {"id", "model_name", "model_version", "parameters", "inputs", "outputs"}
@@ -43,12 +44,17 @@ class Request:
     """An inference request whose shape and sizes were checked."""
 
     id: str | None
-    texts: list[str]
+    texts: list[Input]
     outputs: list[Wanted]
     seconds: float | None  # the client's deadline
 
 
-def parse(body: bytes, json_length: str | None, limits: Limits) -> Request:
+def input_names(*, pairs: bool) -> tuple[str, ...]:
+    """The tensors that go in."""
+    return (TEXT, TEXT_PAIR) if pairs else (TEXT,)
+
+
+def parse(body: bytes, json_length: str | None, limits: Limits, *, pairs: bool = False) -> Request:
     """The request in a body, where the header says so with binary tensors; raises `Refusal` 400, 413 or 422."""
     head, raw = _split(body, json_length)
     document = _object(parse_json(head), "The body", _REQUEST_KEYS)
@@ -56,38 +62,70 @@ def parse(body: bytes, json_length: str | None, limits: Limits) -> Request:
     if not all(isinstance(document.get(name), str | None) for name in ("model_name", "model_version")):
         raise unreadable("model_name and model_version must be strings.")
     inputs = document.get("inputs")
-    if not isinstance(inputs, list) or len(inputs) != 1:
-        raise unreadable(f"inputs must hold one tensor, {TEXT!r}.")
-    tensor = _object(inputs[0], "inputs[0]", _INPUT_KEYS)
-    check_tensor(tensor)
-    size = _parameters(tensor).get("binary_data_size")
-    if size is None:
-        if raw:
-            raise unreadable("Bytes follow the JSON, and no input has binary_data_size.")
-        texts = _json_texts(tensor.get("data"))
-    else:
-        if "data" in tensor or type(size) is not int or size != len(raw):
+    check_names(inputs, pairs=pairs)
+    assert isinstance(inputs, list)
+    columns: dict[str, list[str]] = {}
+    place = 0
+    for number, one in enumerate(inputs):
+        tensor = _object(one, f"inputs[{number}]", _INPUT_KEYS)
+        count = check_tensor(tensor)
+        size = _parameters(tensor).get("binary_data_size")
+        if size is None:
+            found = _json_texts(tensor)
+        elif "data" in tensor or type(size) is not int or not 0 <= size <= len(raw) - place:
             raise unreadable(
-                f"binary_data_size must be the {len(raw)} bytes that follow the JSON, without data."
+                f"binary_data_size must be bytes of the {len(raw)} that follow the JSON, without data."
             )
-        texts = decode_strings(raw)
-    return request(document.get("id"), tensor, texts, document.get("outputs"), parameters, limits)
+        else:
+            found = decode_strings(raw[place : place + size])
+            place += size
+        columns[tensor["name"]] = counted(tensor["name"], found, count)
+    if place != len(raw):
+        raise unreadable(f"{len(raw) - place} bytes follow the JSON that no input's binary_data_size has.")
+    return request(document.get("id"), columns, document.get("outputs"), parameters, limits)
+
+
+def check_names(inputs: object, *, pairs: bool) -> None:
+    """Raise `Refusal` 422 where these are not the tensors that go in, each once."""
+    expected = input_names(pairs=pairs)
+    names = (
+        [one.get("name") if isinstance(one, dict) else None for one in inputs]
+        if isinstance(inputs, list)
+        else []
+    )
+    if len(names) != len(expected) or set(map(str, names)) != set(expected):
+        listed = " and ".join(map(repr, expected))
+        raise unreadable(
+            f"inputs must hold {'one tensor' if len(expected) == 1 else 'the tensors'}, {listed}, of datatype BYTES."
+        )
 
 
 def request(
     request_id: object,
-    tensor: dict[str, Any],
-    texts: list[str],
+    columns: Mapping[str, list[str]],
     outputs: object,
     parameters: dict[str, Any],
     limits: Limits,
 ) -> Request:
-    """The request of these parts, however they came; raises `Refusal` 413 or 422."""
-    count = check_tensor(tensor)
-    if len(texts) != count:
-        raise unreadable(f"The shape of {TEXT!r} says {count} elements, and there are {len(texts)}.")
+    """The request of these parts, however they came; `columns` are the texts by the names of their tensors.
+
+    Raises `Refusal` 413 or 422.
+    """
+    texts: list[Input] = list(columns[TEXT])
+    if TEXT_PAIR in columns:
+        first, second = columns[TEXT], columns[TEXT_PAIR]
+        if len(first) != len(second):
+            raise unreadable(f"{TEXT!r} has {len(first)} elements, and {TEXT_PAIR!r} has {len(second)}.")
+        texts = list(zip(first, second, strict=True))
     check_texts(texts, limits)
     return Request(_id(request_id), texts, _outputs(outputs, parameters), _seconds(parameters))
+
+
+def counted(name: str, texts: list[str], count: int) -> list[str]:
+    """The texts, if they are as many as the shape says; raises `Refusal` 422."""
+    if len(texts) != count:
+        raise unreadable(f"The shape of {name!r} says {count} elements, and there are {len(texts)}.")
+    return texts
 
 
 def decode_strings(raw: bytes) -> list[str]:
@@ -220,9 +258,10 @@ def _parameters(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_tensor(tensor: dict[str, Any]) -> int:
-    """How many elements the shape says; raises `Refusal` 422 for another tensor than ours."""
-    if tensor.get("name") != TEXT or tensor.get("datatype") != "BYTES":
-        raise unreadable(f"The input is {TEXT!r}, of datatype BYTES.")
+    """How many elements the shape says; raises `Refusal` 422 for another tensor than of texts."""
+    name = tensor.get("name")
+    if tensor.get("datatype") != "BYTES":
+        raise unreadable(f"The input {name!r} is of datatype BYTES.")
     shape = tensor.get("shape")
     if (
         not isinstance(shape, list)
@@ -230,16 +269,17 @@ def check_tensor(tensor: dict[str, Any]) -> int:
         or not all(type(one) is int and 0 < one < 2**31 for one in shape)
         or shape[1:] not in ([], [1])
     ):
-        raise unreadable(f"The shape of {TEXT!r} is [texts] or [texts, 1].")
+        raise unreadable(f"The shape of {name!r} is [texts] or [texts, 1].")
     return int(shape[0])
 
 
-def _json_texts(data: object) -> list[str]:
+def _json_texts(tensor: dict[str, Any]) -> list[str]:
+    name, data = tensor["name"], tensor.get("data")
     if not isinstance(data, list) or not data:
-        raise unreadable(f"data of {TEXT!r} must be a list of texts.")
+        raise unreadable(f"data of {name!r} must be a list of texts.")
     flat = [one[0] if isinstance(one, list) and len(one) == 1 else one for one in data]
     if not all(isinstance(one, str) for one in flat):
-        raise unreadable(f"data of {TEXT!r} must be a list of texts.")
+        raise unreadable(f"data of {name!r} must be a list of texts.")
     return flat
 
 

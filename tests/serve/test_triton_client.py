@@ -123,7 +123,7 @@ def test_loading_is_off(client: http_client.InferenceServerClient) -> None:
 def test_a_mistake_is_told_in_words(client: http_client.InferenceServerClient) -> None:
     wrong = http_client.InferInput("input_ids", [1, 2], "INT64")
     wrong.set_data_from_numpy(np.array([[1, 2]]))
-    with pytest.raises(InferenceServerException, match="The input is 'text', of datatype BYTES"):
+    with pytest.raises(InferenceServerException, match="one tensor, 'text', of datatype BYTES"):
         client.infer(NAME, [wrong])
 
 
