@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
+from serve import tracing
 from serve.batcher import Answered, Answerer, Batcher, Caps
 from serve.bundle import MANIFEST, Bundle, sha256
 from serve.limits import Limits
@@ -119,6 +120,7 @@ class Model:
             raise
         self.counts.add(found)
         self._metrics.answered(self.name, found)
+        tracing.note(self.name, found)
         if self.cascade is not None:
             found = await self.cascade.settle(texts, found, seconds)
         elif self.shadow is not None:

@@ -28,6 +28,7 @@ from serve.runtime import OnnxRuntime
 from serve.sessions import open_runtimes
 from serve.slow_clients import PromptProtocol
 from serve.teacher import Cascade, Shadow, check_labels
+from serve.tracing import open_tracing
 from serve.watch import Watch
 
 IN_FLIGHT_SECONDS = 20  # for requests that were taken before the server was told to stop
@@ -125,6 +126,7 @@ def open_application(asked: Serving) -> tuple[FastAPI, Models]:
         loopback=is_loopback(asked.host),
         key=asked.key,
         log=log_line if asked.log_requests else None,
+        traces=open_tracing(),
         vertex=Vertex.from_environment(),
         background=tuple(background),
         grpc=None if asked.grpc_port is None else (asked.host, asked.grpc_port),
