@@ -3,7 +3,7 @@
 `deploy(Path("runs/sst2/bundle"), Docker(), Path("sst2-image"))`
 """
 
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from pathlib import Path
 
 from serve.bundle import read
@@ -38,7 +38,7 @@ def target(name: str, **given: object) -> Target:
     if name not in TARGETS:
         raise UserError(f"--to {name}", f"one of {', '.join(TARGETS)}", "name one of these")
     kind = TARGETS[name]
-    known = [field.name for field in fields(kind) if field.default is not MISSING]
+    known = [field.name for field in fields(kind)]
     options = {option: value for option, value in given.items() if value is not None}
     for option in options:
         if option not in known:
@@ -59,7 +59,8 @@ def deploy(bundle: Path, to: Target, out: Path, name: str | None = None) -> Plan
     """
     require_free(out)
     checked = read(bundle)
-    called = check_name(name or checked.manifest.name, "give it another name here: --name NAME")
+    own = checked.manifest.name
+    called = check_name(own if name is None else name, "give it another name here: --name NAME")
     plan = to.plan(checked, called)
     write(plan.files, out)
     return plan

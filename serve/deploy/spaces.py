@@ -1,7 +1,7 @@
 """A Hugging Face Space: the demo of this bundle, with the two packages that show it.
 
-The build of a Space installs requirements.txt before it copies the other files, so that a wheel among them could not be
-installed: the packages `serve` and `app` lie beside the start file instead, as they are installed here.
+This distribution is on no package index, so that a Space cannot install it by name: the packages `serve` and `app` lie
+beside the start file instead, as they are installed here.
 """
 
 import re

@@ -26,11 +26,8 @@ _LOGITS = "logits"  # of the ensemble, whatever the graph calls them
 _TYPES = {"int64": "TYPE_INT64", "int32": "TYPE_INT32"}
 
 _Tensor = tuple[str, str, Sequence[int]]  # name, type, dims
-_LENGTHS: _Tensor = (
-    "lengths",
-    "TYPE_INT64",
-    (-1,),
-)  # in tokens: no padding may reach a model that answers one by one
+# In tokens: no padding may reach a model that answers one by one.
+_LENGTHS: _Tensor = ("lengths", "TYPE_INT64", (-1,))
 _ONE_BY_ONE = """\
 This bundle answers one by one: an answer of its dynamic int8 would depend on the rest of its batch. So `max_batch_size`
 of the ONNX model is 1, and another step gives it the texts of a request one after the other, unpadded."""
