@@ -4,6 +4,7 @@ import serve
 serve.load("runs/quickstart/bundle").predict(["a fine film"])
 """
 
+import os
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     from serve.runtime import OnnxRuntime
 
 __all__ = ["__version__", "load"]
+
+# ONNX Runtime's wheels for Linux keep a database in ~/.cache/Microsoft and report to its makers unless this is set when
+# it is loaded; disable_telemetry_events() comes too late for that. Who wants it sets the variable to 0.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 try:
     __version__ = version("compress-toolchain")

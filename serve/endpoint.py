@@ -26,6 +26,7 @@ from serve.protocols import clouds, hugging_face, open_inference, tei
 from serve.protocols.clouds import Vertex
 from serve.protocols.scores import PROBLEMS
 from serve.refusal import Refusal
+from serve.tracing import Tracing
 
 if TYPE_CHECKING:
     from grpc import aio
@@ -40,6 +41,7 @@ class Settings:
     loopback: bool = True  # refuse requests whose Host header is not this machine
     key: Key | None = None
     log: Log | None = None
+    traces: Tracing | None = None
     vertex: Vertex = field(default_factory=lambda: Vertex(None, None, None))
     background: tuple[Callable[[], Coroutine[None, None, None]], ...] = ()  # what runs beside the requests
     grpc: tuple[str, int] | None = None  # host and port
@@ -62,6 +64,8 @@ def create_app(models: Models, counted: Metrics, settings: Settings | None = Non
         if grpc_server is not None:
             await grpc_server.stop(_GRPC_GRACE_S)
         await asyncio.to_thread(models.close)
+        if settings.traces is not None:
+            await asyncio.to_thread(settings.traces.close)
 
     app = FastAPI(
         title=first.name,
@@ -72,7 +76,7 @@ def create_app(models: Models, counted: Metrics, settings: Settings | None = Non
     )
     # The last one added is the outermost.
     app.add_middleware(Guard, loopback=settings.loopback, key=settings.key)
-    app.add_middleware(Ledger, metrics=counted, log=settings.log)
+    app.add_middleware(Ledger, metrics=counted, log=settings.log, traces=settings.traces)
     _answer_errors_as_json(app)
 
     @app.get("/health", responses={503: PROBLEMS[503]}, tags=["life"])
@@ -115,7 +119,7 @@ async def _started_grpc(models: Models, counted: Metrics, settings: Settings) ->
     from serve import grpc_server  # an extra
 
     host, port = settings.grpc
-    server, _ = await grpc_server.start(models, counted, host, port, key=settings.key)
+    server, _ = await grpc_server.start(models, counted, host, port, key=settings.key, traces=settings.traces)
     return server
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 from grpc import aio
 
-from serve import __version__
+from serve import __version__, tracing
 from serve.errors import InputError, UserError
 from serve.grpc_messages import MESSAGES, PACKAGE
 from serve.key import Key
@@ -16,6 +16,7 @@ from serve.models import VERSION, Models
 from serve.protocols import open_inference, tensors
 from serve.protocols.scores import unreadable
 from serve.refusal import Refusal
+from serve.tracing import Tracing
 
 SERVICE = f"{PACKAGE}.GRPCInferenceService"
 PUBLIC = frozenset({"ServerLive", "ServerReady"})
@@ -32,11 +33,19 @@ _CODES = {
     504: grpc.StatusCode.DEADLINE_EXCEEDED,
 }
 
+_FAILURES = {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
+
 Handler = Callable[[Any, Any], Awaitable[Any]]
 
 
 async def start(
-    models: Models, metrics: Metrics, host: str, port: int, *, key: Key | None = None
+    models: Models,
+    metrics: Metrics,
+    host: str,
+    port: int,
+    *,
+    key: Key | None = None,
+    traces: Tracing | None = None,
 ) -> tuple[aio.Server, int]:
     """A server that answers, and its port (a free one for 0). Raises `UserError` where the address is taken."""
     largest = models.first.info.limits.body_bytes
@@ -46,7 +55,7 @@ async def start(
             ("grpc.so_reuseport", 0),
         ]
     )
-    service = _Service(models, metrics, key)
+    service = _Service(models, metrics, key, traces)
     server.add_generic_rpc_handlers((service.handlers(),))
     where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
@@ -66,10 +75,11 @@ async def start(
 class _Service:
     """The methods; each is behind the same gate."""
 
-    def __init__(self, models: Models, metrics: Metrics, key: Key | None) -> None:
+    def __init__(self, models: Models, metrics: Metrics, key: Key | None, traces: Tracing | None) -> None:
         self._models = models
         self._metrics = metrics
         self._key = key
+        self._traces = traces
 
     def handlers(self) -> grpc.GenericRpcHandler:
         """All methods by name."""
@@ -99,6 +109,8 @@ class _Service:
     def _gated(self, name: str, method: Handler) -> Handler:
         async def answer(request: Any, context: aio.ServicerContext) -> Any:
             code, cause = grpc.StatusCode.INTERNAL, "internal"
+            traced = self._traces is not None and name not in PUBLIC
+            trace = tracing.begin(_metadata(context)) if traced else None
             try:
                 if self._key is not None and name not in PUBLIC and not self._shown(context):
                     raise Refusal(401, "unauthorized", "Show the key as authorization: Bearer KEY.")
@@ -118,13 +130,20 @@ class _Service:
                 await context.abort(code, "The server failed on this request.")
             finally:
                 self._metrics.requests.labels(f"grpc/{name}", code.name, cause).inc()
+                if self._traces is not None and trace is not None:
+                    attributes: dict[str, tracing.Attribute] = {
+                        "rpc.system": "grpc",
+                        "rpc.grpc.status_code": int(code.value[0]),
+                        "compress.cause": cause,
+                    }
+                    self._traces.end(trace, f"{SERVICE}/{name}", attributes, failed=code in _FAILURES)
             return found
 
         return answer
 
     def _shown(self, context: aio.ServicerContext) -> bool:
         assert self._key is not None
-        metadata = {str(name).lower(): str(value) for name, value in context.invocation_metadata() or ()}
+        metadata = _metadata(context)
         scheme, _, token = metadata.get("authorization", "").partition(" ")
         shown = token.strip() if scheme.lower() == "bearer" else metadata.get("x-api-key", "")
         return bool(shown) and self._key.fits(shown)
@@ -197,6 +216,10 @@ class _Service:
         if truncated:
             response.parameters["truncated"].string_param = ",".join(map(str, truncated))
         return response
+
+
+def _metadata(context: aio.ServicerContext) -> dict[str, str]:
+    return {str(name).lower(): str(value) for name, value in context.invocation_metadata() or ()}
 
 
 def _request(message: Any, limits: Any, *, pairs: bool) -> tuple[tensors.Request, bool]:

@@ -47,23 +47,34 @@ class Guard:
         refusal = None
         if scope["type"] in ("http", "websocket"):
             headers = Headers(scope=scope)
-            refusal = self._refusal(headers) or self._closed(scope["path"], headers)
+            refusal = self._refusal(scope.get("method", ""), headers) or self._closed(scope["path"], headers)
         if refusal is None:
             await self._app(scope, receive, send)
         else:
             await refusal.response()(scope, receive, send)
 
-    def _refusal(self, headers: Headers) -> Refusal | None:
+    def _refusal(self, method: str, headers: Headers) -> Refusal | None:
         hosts = headers.getlist("host")
         host = hosts[0] if len(hosts) == 1 else ""
         if self._loopback and not is_loopback(_name(host)):
             return Refusal(403, "forbidden", "This server answers only to localhost, 127.0.0.1 and [::1].")
-        origins = headers.getlist("origin")
-        if any(_origin_host(origin) != host.lower() for origin in origins):
+        own = {host.lower()}
+        if not self._loopback:
+            # What a proxy in front was asked for. A page of another site cannot send it without being asked first.
+            own.add(headers.get("x-forwarded-host", "").partition(",")[0].strip().lower())
+        own.discard("")
+        if any(_origin_host(origin) not in own for origin in headers.getlist("origin")):
             return Refusal(403, "forbidden", "Requests from pages of another origin are refused.")
-        if headers.get("sec-fetch-site", "") not in _OWN_FETCH_SITES:
+        if headers.get("sec-fetch-site", "") not in _OWN_FETCH_SITES and not self._is_visit(method, headers):
             return Refusal(403, "forbidden", "Requests from pages of another site are refused.")
         return None
+
+    def _is_visit(self, method: str, headers: Headers) -> bool:
+        """Whether a person follows a link, or sees a frame, to a server that others are meant to reach.
+
+        The other site cannot read what comes, and nothing happens by GET.
+        """
+        return not self._loopback and method == "GET" and headers.get("sec-fetch-mode") == "navigate"
 
     def _closed(self, path: str, headers: Headers) -> Refusal | None:
         if self._key is None or path in PUBLIC or self._key.opens(headers):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
+from serve import tracing
 from serve.batcher import Answered, Answerer, Batcher, Caps
 from serve.bundle import MANIFEST, Batches, Bundle, sha256
 from serve.inputs import Input
@@ -129,6 +130,7 @@ class Model:
             raise
         self.counts.add(found)
         self._metrics.answered(self.name, found)
+        tracing.note(self.name, found)
         if self.cascade is not None:
             found = await self.cascade.settle(texts, found, seconds)
         elif self.shadow is not None:

@@ -8,7 +8,7 @@ from serve.model import Model
 from serve.refusal import Refusal
 
 VERSION = "1"  # of every model: a bundle that is put in takes the place of the one before
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_NAME = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._-]{1,64}")  # a folder's name too, and no other folder
 
 
 class Models:
@@ -45,12 +45,12 @@ class Models:
             model.close()
 
 
-def check_name(name: str) -> str:
+def check_name(name: str, remedy: str = "name it on the command line: --bundle NAME=FOLDER") -> str:
     """The name, where it can stand in a path and in other people's files; raises `UserError`."""
     if not _NAME.fullmatch(name):
         raise UserError(
             f"the model's name {name!r}",
             "1 to 64 letters, digits, dots, hyphens and underscores",
-            "name it on the command line: --bundle NAME=FOLDER",
+            remedy,
         )
     return name

@@ -28,9 +28,10 @@ from serve.runtime import OnnxRuntime
 from serve.sessions import open_runtimes
 from serve.slow_clients import PromptProtocol
 from serve.teacher import Cascade, Shadow, check_labels
+from serve.tracing import open_tracing
 from serve.watch import Watch
 
-_IN_FLIGHT_SECONDS = 20  # for requests that were taken before the server was told to stop
+IN_FLIGHT_SECONDS = 20  # for requests that were taken before the server was told to stop
 
 
 @dataclass(frozen=True)
@@ -94,34 +95,43 @@ def serve_bundles(asked: Serving, ready: Callable[[str], None] | None = None) ->
     a bundle.
     """
     check_host(asked.host, insecure=asked.insecure or asked.key is not None)
-    vertex = Vertex.from_environment()
-    with listen(asked.host, vertex.port or asked.port) as listening:
-        metrics = Metrics()
-        opened = _opener(asked)
-        read_ones = {check_name(name): read(folder) for name, folder in asked.bundles.items()}
-        made = [
-            Model(describe(bundle, asked.limits, name), opened(bundle, asked.workers), metrics)
-            for name, bundle in read_ones.items()
-        ]
-        models = Models(made)
-        if asked.beside is not None:
-            _put_beside(made[0], asked, asked.beside, metrics)
-        background: list[Callable[[], Coroutine[None, None, None]]] = []
-        if asked.watch:
-            background += [Watch(model, asked.bundles[model.name], opened, metrics).run for model in made]
-        settings = Settings(
-            loopback=is_loopback(asked.host),
-            key=asked.key,
-            log=log_line if asked.log_requests else None,
-            vertex=vertex,
-            background=tuple(background),
-            grpc=None if asked.grpc_port is None else (asked.host, asked.grpc_port),
-        )
-        app = create_app(models, metrics, settings)
+    with listen(asked.host, Vertex.from_environment().port or asked.port) as listening:
+        app, models = open_application(asked)
         if ready is not None:
             shown = f"[{asked.host}]" if ":" in asked.host else asked.host
             ready(f"http://{shown}:{listening.getsockname()[1]}")
         _run(app, models, listening, asked.drain_seconds)
+
+
+def open_application(asked: Serving) -> tuple[FastAPI, Models]:
+    """The application with its models loaded and warm, for a server of ours or of others; raises `BundleError`.
+
+    Of `asked`, the port and `drain_seconds` are whose server it is; where the host is loopback's, requests for other
+    hosts are refused. The application closes the models at the end of its life.
+    """
+    metrics = Metrics()
+    opened = _opener(asked)
+    read_ones = {check_name(name): read(folder) for name, folder in asked.bundles.items()}
+    made = [
+        Model(describe(bundle, asked.limits, name), opened(bundle, asked.workers), metrics)
+        for name, bundle in read_ones.items()
+    ]
+    models = Models(made)
+    if asked.beside is not None:
+        _put_beside(made[0], asked, asked.beside, metrics)
+    background: list[Callable[[], Coroutine[None, None, None]]] = []
+    if asked.watch:
+        background += [Watch(model, asked.bundles[model.name], opened, metrics).run for model in made]
+    settings = Settings(
+        loopback=is_loopback(asked.host),
+        key=asked.key,
+        log=log_line if asked.log_requests else None,
+        traces=open_tracing(),
+        vertex=Vertex.from_environment(),
+        background=tuple(background),
+        grpc=None if asked.grpc_port is None else (asked.host, asked.grpc_port),
+    )
+    return create_app(models, metrics, settings), models
 
 
 def _opener(asked: Serving) -> Callable[[Bundle, int | None], list[OnnxRuntime]]:
@@ -180,7 +190,7 @@ def _run(app: FastAPI, models: Models, listening: socket.socket, drain_seconds: 
         access_log=False,  # paths and addresses of people are nobody's business
         server_header=False,
         proxy_headers=False,
-        timeout_graceful_shutdown=_IN_FLIGHT_SECONDS,
+        timeout_graceful_shutdown=IN_FLIGHT_SECONDS,
     )
     # An ordered stop is no failure: the signal is not raised again, and the exit code is 0.
     _Server(config, models, drain_seconds).run(sockets=[listening])

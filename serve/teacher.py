@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Sequence
+from contextvars import Context
 from dataclasses import dataclass, replace
 from math import log
 from random import Random
@@ -88,7 +89,8 @@ class Shadow:
             self._let_go.inc(len(drawn))
             return
         some = [texts[place] for place in drawn], [answers[place] for place in drawn]
-        task = asyncio.ensure_future(self._compare(*some))
+        # In no context: what the teacher does now is no part of the request, nor of its trace.
+        task = asyncio.get_running_loop().create_task(self._compare(*some), context=Context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -89,6 +89,27 @@ def test_the_base_install_predicts_and_holds_no_training_stack(
     assert missing.returncode == 1
 
 
+def test_the_base_install_writes_for_every_platform(
+    base_python: Path, bundle_folder: Path, tmp_path: Path
+) -> None:
+    """The texts and the pinned versions are in the wheel."""
+    script = (
+        "import pathlib, sys; from serve.deploy import TARGETS, deploy, target\n"
+        "bundle, out = map(pathlib.Path, sys.argv[1:])\n"
+        "print(*(len(deploy(bundle, target(kind), out / kind).files) for kind in TARGETS))"
+    )
+    done = subprocess.run(
+        [str(base_python), "-c", script, str(bundle_folder), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert all(int(count) > 2 for count in done.stdout.split())
+    assert "onnxruntime==" in (tmp_path / "spaces/requirements.txt").read_text()
+
+
 @pytest.mark.parametrize(("command", "extra"), [("run", "train"), ("verify", "verify")])
 def test_a_command_that_needs_an_extra_says_which(
     base_python: Path, bundle_folder: Path, tmp_path: Path, command: str, extra: str

@@ -17,6 +17,16 @@ CASES = [
     (["verify", "recipes"], ("recipes is not a bundle", "bundle.json")),
     (["serve", "recipes"], ("recipes is not a bundle",)),
     (["demo", "recipes"], ("recipes is not a bundle",)),
+    (["export-serving", "recipes", "--to", "ray", "--out", "x"], ("recipes is not a bundle",)),
+    (
+        ["export-serving", "recipes", "--to", "rai", "--out", "x"],
+        ("--to rai", "kserve, triton, ray, docker, spaces"),
+    ),
+    (["export-serving", "recipes", "--to", "ray", "--out", "docs"], ("docs exists", "a new folder")),
+    (
+        ["export-serving", "recipes", "--to", "ray", "--out", "x", "--storage-uri", "s3://b/m"],
+        ("--storage-uri with --to ray", "no option of its own"),
+    ),
 ]
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tritonclient.grpc as grpc_client
 import tritonclient.http as http_client
+from fake_triton import Triton
 from fastapi.testclient import TestClient
 from served import make_app, make_models, running
 from tiny import FILLERS, TOPICS, TinyRun, tiny_recipe
@@ -31,6 +32,8 @@ from compress.training.lesson import Lesson
 from compress.verify.pipeline import verify_bundle
 from serve.bundle import read
 from serve.csv_file import predict_csv
+from serve.deploy import Triton as ForTriton
+from serve.deploy import deploy
 from serve.endpoint import Settings
 from serve.errors import InputError
 from serve.grpc_server import start
@@ -245,6 +248,15 @@ def test_triton_clients_send_two_tensors(run: TinyRun, pairs: list[tuple[str, st
         await asyncio.to_thread(models.close)
 
     asyncio.run(over_grpc())
+
+
+def test_triton_itself_gets_two_tensors(run: TinyRun, pairs: list[tuple[str, str]], tmp_path: Path) -> None:
+    deploy(run.bundle, ForTriton(), tmp_path / "triton", "pairs")
+    columns = zip(("text", "text_pair"), zip(*pairs[:5], strict=True), strict=True)
+    asked = {name: np.array([text.encode() for text in texts], dtype=object) for name, texts in columns}
+    found = Triton(tmp_path / "triton/models").infer("pairs", asked)
+    expected = serve.load(run.bundle).predict(pairs[:5])
+    assert [one.decode() for one in found["label"]] == [answer.label for answer in expected]
 
 
 def test_two_columns_of_a_csv_file(run: TinyRun, pairs: list[tuple[str, str]], tmp_path: Path) -> None:

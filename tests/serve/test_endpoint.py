@@ -231,3 +231,29 @@ def test_not_ready_before_the_start_and_live_all_the_same(bundle_folder: Path, r
     assert client.get("/v2/health/live").status_code == 200
     for path in ("/health", "/ping", "/v2/health/ready"):
         problem(client.get(path), 503, "unavailable")
+
+
+def test_a_public_server_can_be_visited_and_framed_but_not_used_by_another_site(
+    bundle_folder: Path, runtime: OnnxRuntime
+) -> None:
+    """A link to it, and the frame that a Hugging Face Space is shown in, are requests of another site as well."""
+    app = make_app(bundle_folder, [runtime], settings=Settings(loopback=False))
+    foreign = {"sec-fetch-site": "cross-site"}
+    visit = foreign | {"sec-fetch-mode": "navigate"}
+    with TestClient(app, "http://inner") as client:
+        assert client.get("/docs", headers=visit).status_code == 200
+        assert client.get("/info", headers=foreign | {"sec-fetch-mode": "cors"}).status_code == 403
+        for headers in (foreign, visit):
+            assert client.post("/predict", json={"inputs": "good"}, headers=headers).status_code == 403
+        forwarded = {"x-forwarded-host": "space.example, inner", "origin": "https://space.example"}
+        assert client.post("/predict", json={"inputs": "good"}, headers=forwarded).status_code == 200
+        for origin in ("https://evil.example", "null"):
+            reply = client.post("/predict", json={"inputs": "good"}, headers=forwarded | {"origin": origin})
+            assert reply.status_code == 403
+
+
+def test_this_machine_alone_is_not_visited_from_other_sites(client: TestClient) -> None:
+    visit = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
+    problem(client.get("/docs", headers=visit), 403, "forbidden")
+    forwarded = {"x-forwarded-host": "evil.example", "origin": "http://evil.example"}
+    problem(client.get("/docs", headers=forwarded), 403, "forbidden")

@@ -1,6 +1,7 @@
 """The runtime answers each text as if it were alone."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,8 @@ import pytest
 import serve
 from serve.errors import BundleError, InputError, UserError
 from serve.runtime import OnnxRuntime
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_model_tells_good_from_bad(runtime: OnnxRuntime) -> None:
@@ -204,3 +207,12 @@ print(len(names))
     )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) >= 15
+
+
+def test_onnx_runtime_reports_to_nobody(bundle_folder: Path, tmp_path: Path) -> None:
+    """Its wheel for Linux would keep a database and a device's id in the home folder, and report to its makers."""
+    script = f"import serve; serve.load({str(bundle_folder)!r}, threads=1).predict(['good'])"
+    home = {name: str(tmp_path) for name in ("HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME")}
+    without = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    subprocess.run([sys.executable, "-c", script], check=True, env=without | home, cwd=ROOT)
+    assert list(tmp_path.rglob("*")) == []

@@ -7,8 +7,11 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 
-def depend_on_the_batch(path: Path) -> None:
-    """Put the maximum over the batch, which dynamic int8 takes too, between the logits and the output."""
+def depend_on_the_batch(path: Path, combine: str = "Sub") -> None:
+    """Put the maximum over the batch, which dynamic int8 takes too, between the logits and the output.
+
+    With "Sub" every lone text has the logits 0; with "Add", twice its own.
+    """
     model = onnx.load(str(path))
     graph = model.graph
     for node in graph.node:
@@ -19,7 +22,7 @@ def depend_on_the_batch(path: Path) -> None:
     graph.node.extend(
         [
             helper.make_node("ReduceMax", ["own_logits", "texts_axis"], ["largest"], keepdims=1),
-            helper.make_node("Sub", ["own_logits", "largest"], ["below"]),
+            helper.make_node(combine, ["own_logits", "largest"], ["below"]),
             helper.make_node("Identity", ["below"], ["logits"]),
         ]
     )
