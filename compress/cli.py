@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from compress.commands import answering, judging, making
+from compress.commands import answering, judging, making, telling
 from compress.commands.frame import MISSED, MISTAKE, STOPPED, complain
 
 app = typer.Typer(
@@ -25,6 +25,8 @@ for command in (
     answering.predict,
     answering.serve,
     answering.demo,
+    telling.inspect,
+    telling.push,
 ):
     app.command()(command)
 

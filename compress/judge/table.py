@@ -18,6 +18,7 @@ __all__ = [
     "baseline_lines",
     "beside",
     "cascade_lines",
+    "counted",
     "export_lines",
     "fidelity_lines",
     "render",
@@ -85,7 +86,7 @@ def _cells(row: ModelRow, reference: Latency | None) -> list[str]:
         f"{latency.p50_ms:.2f}" if latency else _NONE,
         f"{latency.p95_ms:.2f}" if latency else _NONE,
         times(reference.p50_ms / latency.p50_ms) if latency and reference and latency.p50_ms else _NONE,
-        _count(row.parameters),
+        counted(row.parameters),
     ]
 
 
@@ -117,7 +118,8 @@ def _batch_1(row: ModelRow) -> Latency | None:
     return None
 
 
-def _count(parameters: int) -> str:
+def counted(parameters: int) -> str:
+    """A number of parameters in few letters, as in 22.7M."""
     for size, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
         if parameters >= size:
             return f"{parameters / size:.1f}{letter}"

@@ -55,15 +55,15 @@ def confusion(found: Fidelity, labels: Sequence[str]) -> Drawing | None:
             alike = teacher == shipped
             share = rows / total if alike and total else rows / most
             opacity = (0.12 + 0.5 * share if alike else 0.15 + 0.45 * share) if rows else 0.04
-            look = "cell student" if alike else "cell teacher"
+            look = "cell student" if alike else "cell teacher" if rows else "cell plain"
             parts.append(box(left + cell * column + 1, y + 1, cell - 2, high - 2, look, opacity))
             said = f"{rows:,}" if rows or len(labels) <= 5 else ""
             parts.append(letters(left + cell * (column + 0.5), y + high / 2 + 4, said, "figure", "middle"))
     return Drawing(
         "confusion",
         "The teacher's label, and what ships says",
-        f"Rows by both labels, {found.rows:,} in all. Green: both say the same. Amber: they part; the stronger, "
-        "the more of all that part.",
+        f"Rows by both labels, {found.rows:,} in all. On the diagonal (green) both say the same; beside it "
+        "(amber) they part, the stronger the more of those.",
         ". ".join(f"teacher {one}, shipped {two}: {rows} rows" for (one, two), rows in counts.items()),
         top + high * len(labels) + 12,
         parts,
@@ -152,13 +152,13 @@ def reliability(found: Fidelity) -> Drawing | None:
     """Accuracy against confidence, of both; None where the rows have no labels."""
     if not found.reliability_teacher or not found.reliability_student:
         return None
-    bottom, left = 262.0, 48.0
+    top, bottom, left = _TOP + 14, 276.0, 48.0
     both = [*found.reliability_teacher, *found.reliability_student]
     across_ = linear([min(part.low for part in both), 1.0], left, WIDTH - MARGIN)
-    upwards = linear([min(min(part.accuracy, part.low) for part in both), 1.0], bottom, _TOP)
+    upwards = linear([min(min(part.accuracy, part.low) for part in both), 1.0], bottom, top)
     parts = [
         *upright(upwards, left, WIDTH - MARGIN, "share that is right"),
-        *across(across_, _TOP, bottom, "confidence of the answer"),
+        *across(across_, top, bottom, "confidence of the answer"),
         line(*_corner(across_, upwards, left), across_.at(1), upwards.at(1), "right-line"),
     ]
     most = max(part.rows for part in both)
@@ -168,7 +168,7 @@ def reliability(found: Fidelity) -> Drawing | None:
         parts += [_bin(part, x, y, who, most) for part, (x, y) in zip(bins, points, strict=True)]
     legend = [("teacher", "teacher", found.ece_teacher), ("student", "what ships", found.ece_student)]
     for number, (who, said, error) in enumerate(legend):
-        y = bottom - 34 + 20 * number
+        y = 14 + 18 * number
         parts += [
             mark(WIDTH - 176, y - 4, who, 4.5),
             letters(WIDTH - 164, y, f"{said}, ECE {error or 0:.3f}", "name"),

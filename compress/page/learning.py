@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from compress.judge.report import Report, Training
 from compress.judge.wording import metric_name
 from compress.page.axis import Axis, linear
-from compress.page.drawing import MARGIN, WIDTH, Drawing, across, line, mark, path, upright
+from compress.page.drawing import WIDTH, Drawing, across, line, mark, path, upright
 
 _TOP, _BOTTOM, _FOOT = 34.0, 190.0, 44.0
 _LEFT = 44.0  # room for the numbers of an axis
@@ -53,7 +53,7 @@ def _curve(training: Training, report: Report, number: int) -> Drawing | None:
 def _panel(
     points: Sequence[tuple[int, float]], training: Training, name: str, look: str, left: float, width: float
 ) -> list[str]:
-    start, end = left + _LEFT, left + width - MARGIN - 6
+    start, end = left + _LEFT, left + width - 20
     across_ = _steps(training.steps, start, end)
     upwards = linear([value for _, value in points], _BOTTOM, _TOP)
     parts = [*upright(upwards, start, end, name), *across(across_, _TOP, _BOTTOM, "step")]

@@ -2,6 +2,7 @@
 
 import yaml
 
+from compress.compare.wording import capital
 from compress.judge.report import Report
 from compress.judge.wording import RUNTIME_NAMES, metric_name, percent, sentence, shipped_row, times
 from compress.page import sections
@@ -106,7 +107,7 @@ def _hero(name: str, report: Report) -> str:
     return (
         f'<header class="hero"><div class="line">{pill(report.verdict).markup}'
         f'<p class="over">{plain(name)} \u00b7 {plain(report.task)}</p></div>'
-        f"<h1>{plain(said[:1].upper() + said[1:])}.</h1>"
+        f"<h1>{plain(capital(said))}.</h1>"
         f'<p class="lead">{report.fidelity.rows:,} test rows, measured {plain(report.created[:10])} on '
         f"{plain(machine.processor)}, {machine.cores} cores.</p></header>"
         f'<div class="tiles">{"".join(_tile(*tile) for tile in _tiles(report))}</div>'

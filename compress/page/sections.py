@@ -1,8 +1,9 @@
 """The page's tables and sentences, each from its part of the report; nothing where the report has nothing of it."""
 
+from compress.compare.wording import capital
 from compress.judge.report import Held, ModelRow, Report
 from compress.judge.robustness import flip_lines, invariance_line
-from compress.judge.table import baseline_lines, cascade_lines, fidelity_lines, speed_lines
+from compress.judge.table import baseline_lines, cascade_lines, counted, fidelity_lines, speed_lines
 from compress.judge.wording import RUNTIME_NAMES, metric_name, shipped_row
 from compress.page.drawing import plain
 from compress.page.markup import NONE, Cell, Column, Html, beside, bullets, pill, table
@@ -20,20 +21,20 @@ def models(report: Report) -> str:
     columns = [
         Column("Model"),
         Column("Runtime"),
-        Column(f"{metric_name(report).capitalize()} (95 %)", number=True),
+        Column(f"{capital(metric_name(report))} (95 %)", number=True),
         Column("MB", number=True),
         *(Column(f"p50 / p95 ms, {count} thread{'s' * (count > 1)}", number=True) for count in counts),
         Column("Parameters", number=True),
     ]
     shipped = shipped_row(report)
-    rows = [
+    rows: list[tuple[Cell, ...]] = [
         (
             row.name,
             f"{RUNTIME_NAMES[row.runtime]} {row.precision}",
             beside(f"{row.score:.3f}", row.score_ci),
             f"{row.size_mb:.1f}",
             *(_times(row, count) for count in counts),
-            f"{row.parameters / 1e6:.1f} M",
+            counted(row.parameters),
         )
         for row in report.models
     ]
@@ -119,7 +120,7 @@ def ladder(report: Report) -> str:
     columns = [
         Column("Quantiser"),
         Column(
-            metric_name(report).capitalize() if report.metric else "Agreement with the float file",
+            capital(metric_name(report)) if report.metric else "Agreement with the float file",
             number=True,
         ),
         Column("p50 ms", number=True),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import sqrt
 
+from compress.compare.wording import capital
 from compress.judge.report import Latency, ModelRow, Report
 from compress.judge.wording import RUNTIME_NAMES, metric_name, shipped_row
 from compress.page.axis import linear, logarithmic
@@ -82,7 +83,7 @@ def trade(report: Report) -> Drawing | None:
             across_,
             _TOP,
             _BOTTOM,
-            f"ms for one text, half of all (p50), {_threads(models)}; each step a ratio",
+            f"ms for one text (p50), {_threads(models)}, log scale",
         ),
     ]
     largest = max(one.row.size_mb for one in models)
@@ -109,7 +110,7 @@ def trade(report: Report) -> Drawing | None:
         parts.append(letters(middle, place.top + 27, size, "soft", "middle"))
     return Drawing(
         "trade",
-        f"{metric_name(report).capitalize()} against time",
+        f"{capital(metric_name(report))} against time",
         "Better is up and to the left. The area is the size of the file, the upright line the 95 % interval of "
         "the score. Intervals that overlap prove nothing: all models answer the same rows.",
         ". ".join(
@@ -132,7 +133,7 @@ def spread(report: Report) -> Drawing | None:
     axis = logarithmic(values, left, WIDTH - MARGIN)
     height = min(max(_LINES / len(models), 38.0), 58.0)
     bottom = _TOP - 12 + height * len(models)
-    parts = across(axis, _TOP - 12, bottom, f"ms for one text, {_threads(models)}; each step a ratio")
+    parts = across(axis, _TOP - 12, bottom, f"ms for one text, {_threads(models)}, log scale")
     for number, one in enumerate(models):
         y = _TOP - 12 + height * (number + 0.5)
         parts.append(letters(MARGIN, y + 4, one.name, "name best" if one.ships else "name"))

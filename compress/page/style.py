@@ -40,10 +40,12 @@ figcaption { margin-top: 6px; }
 .sheet { background: var(--paper); border: 1px solid var(--rule); border-radius: 14px; overflow: hidden; }
 section > * + * { margin-top: 14px; } section > h2 + * { margin-top: 6px; }
 section > h2 + .lead { margin-top: 2px; } section > h3 { margin-top: 22px; }
-table { width: 100%; border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
+table { width: 100%; border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums;
+  overflow-wrap: break-word; }
 th, td { text-align: left; padding: 9px 14px; border-top: 1px solid var(--rule); vertical-align: top; }
 thead th { border-top: 0; font-weight: 600; color: var(--soft); font-size: 0.8rem; vertical-align: bottom; }
-tbody th { font-weight: 500; min-width: 6.5em; }
+thead th.n { white-space: normal; }
+tbody th { font-weight: 500; min-width: 6.5em; overflow-wrap: anywhere; }
 .n { text-align: right; white-space: nowrap; }
 tr.best > * { font-weight: 680; background: var(--wash); }
 small { color: var(--soft); font-weight: 400; font-size: 0.92em; }
@@ -74,13 +76,13 @@ svg .bubble.ships { fill-opacity: 0.38; stroke-width: 2; }
 svg .core { fill: var(--c); }
 svg .cell { fill: var(--c); }
 
-@media (max-width: 760px) {
+@media screen and (max-width: 760px) {
   main { padding: 24px 14px 40px; }
   h1 { font-size: 1.35rem; }
   .tiles { grid-template-columns: repeat(2, 1fr); gap: 10px; }
   .tile { padding: 12px 14px; } .tile b { font-size: 1.4rem; }
   .grid { grid-template-columns: minmax(0, 1fr); }
-  .card { padding: 14px 12px; }
+  .card { padding: 14px 12px; } .list { padding-left: 30px; }
   .facts { grid-template-columns: 1fr; gap: 0; } .facts dd { margin-bottom: 8px; }
   thead { position: absolute; clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden; }
   tbody, tr, tbody th, td { display: block; }
@@ -95,9 +97,11 @@ svg .cell { fill: var(--c); }
 }
 @media print {
   @page { margin: 14mm; }
-  body { background: #fff; font-size: 11pt; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  html { font-size: 9.5pt; } table { font-size: 0.8rem; }
+  body { background: #fff; font-size: 1rem; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   main { padding: 0; max-width: none; }
-  h2 { break-after: avoid; margin-top: 26px; } .lead { break-after: avoid; }
+  th, td { padding: 5px 8px; } .tile, .card { padding: 10px 12px; }
+  h2 { break-after: avoid; margin-top: 22px; } .lead { break-after: avoid; }
   figure, .tile, tr, .card { break-inside: avoid; }
 }
 """
