@@ -108,8 +108,8 @@ def _hero(name: str, report: Report) -> str:
         f'<header class="hero"><div class="line">{pill(report.verdict).markup}'
         f'<p class="over">{plain(name)} \u00b7 {plain(report.task)}</p></div>'
         f"<h1>{plain(capital(said))}.</h1>"
-        f'<p class="lead">{report.fidelity.rows:,} test rows, measured {plain(report.created[:10])} on '
-        f"{plain(machine.processor)}, {machine.cores} cores.</p></header>"
+        f'<p class="lead">{report.fidelity.rows:,} test rows, on {plain(machine.processor)} with '
+        f"{machine.cores} cores, written {plain(report.created[:10])}.</p></header>"
         f'<div class="tiles">{"".join(_tile(*tile) for tile in _tiles(report))}</div>'
     )
 

@@ -208,7 +208,7 @@ def provenance(report: Report) -> list[tuple[str, Cell]]:
             f"{machine.processor}, {machine.cores} cores{instructions}, {machine.memory_gb:g} GB\n{machine.platform}",
         ),
         ("Versions", ", ".join(f"{name} {version}" for name, version in report.versions.items())),
-        ("Measured", report.created),
+        ("Written", report.created),
     ]
     if report.seconds:
         spent = ", ".join(f"{name} {seconds:,.0f} s" for name, seconds in report.seconds.items())

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 from full_report import LABELS, full_report
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compress.judge.report import Report
@@ -207,6 +207,7 @@ def test_the_confusion_table_holds_every_row_once() -> None:
     assert sum(map(sum, rows)) == report.fidelity.rows
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.lists(st.floats(1e-3, 1e4), min_size=1, max_size=6))
 def test_axes_hold_their_values_and_ticks_in_order(values: list[float]) -> None:
     for axis in (linear(values, 0, 400), logarithmic(values, 0, 400)):
