@@ -36,20 +36,24 @@ def confusion(found: Fidelity, labels: Sequence[str]) -> Drawing | None:
         return _pairs(found) if found.flips else None
     counts = {(flip.teacher, flip.shipped): flip.rows for flip in found.flips}
     counts |= {(label, label): rows for label, rows in found.alike.items()}
-    wide = min(max(map(len, labels)), 14)
-    left, top = MARGIN + LETTER * wide + 12, 66.0 if len(labels) > 3 else 48.0
-    cell = (WIDTH - MARGIN - left) / len(labels)
+    many = len(labels) > 3  # then their names are turned, to stand beside each other
+    wide = min(max(map(len, labels)), 11 if many else 14)
+    left, top = MARGIN + LETTER * wide + 12, 96.0 if many else 48.0
+    cell = (WIDTH - (40 if many else MARGIN) - left) / len(labels)
     high = min(cell, max(_HIGH / len(labels), 34.0))
     most = max((flip.rows for flip in found.flips), default=1)
     parts = [letters(MARGIN, 14, "down: teacher; across: what ships", "soft")]
     for column, label in enumerate(labels):
         x = left + cell * (column + 0.5)
-        turned = -28 if len(labels) > 3 else 0
-        parts.append(letters(x, top - 8, cut(label, 12), "name", "start" if turned else "middle", turned))
+        parts.append(
+            letters(x, top - 8, cut(label, 11), "name", "start", turned=-60)
+            if many
+            else letters(x, top - 8, cut(label, 12), "name", "middle")
+        )
     for place, teacher in enumerate(labels):
         y = top + high * place
         total = sum(counts.get((teacher, shipped), 0) for shipped in labels)
-        parts.append(letters(left - 8, y + high / 2 + 4, cut(teacher, 14), "name", "end"))
+        parts.append(letters(left - 8, y + high / 2 + 4, cut(teacher, wide), "name", "end"))
         for column, shipped in enumerate(labels):
             rows = counts.get((teacher, shipped), 0)
             alike = teacher == shipped
@@ -57,7 +61,7 @@ def confusion(found: Fidelity, labels: Sequence[str]) -> Drawing | None:
             opacity = (0.12 + 0.5 * share if alike else 0.15 + 0.45 * share) if rows else 0.04
             look = "cell student" if alike else "cell teacher" if rows else "cell plain"
             parts.append(box(left + cell * column + 1, y + 1, cell - 2, high - 2, look, opacity))
-            said = f"{rows:,}" if rows or len(labels) <= 5 else ""
+            said = f"{rows}" if rows or len(labels) <= 5 else ""
             parts.append(letters(left + cell * (column + 0.5), y + high / 2 + 4, said, "figure", "middle"))
     return Drawing(
         "confusion",

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,9 @@ def read_histories(folders: Mapping[str, Path]) -> list[Training]:
 
 
 def _points(log: Sequence[Mapping[str, Any]], name: str) -> Points:
-    return [(int(entry["step"]), float(entry[name])) for entry in log if name in entry]
+    """Step and value; what is no number, of a training that went astray, JSON could not hold."""
+    found = [(int(entry["step"]), float(entry[name])) for entry in log if name in entry]
+    return [(step, value) for step, value in found if isfinite(value)]
 
 
 def _thinned(points: Sequence[Sequence[float]]) -> Points:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from math import floor, log10
 from typing import Any
 
 # Not inside a name (int8, fp32, p50, opset-23) or a path.
@@ -46,8 +45,3 @@ def unaccounted(text: str, document: Any, *others: float) -> list[str]:
     values = [*found, *(100 * value for value in found), *(100 * (1 - value) for value in found), *others]
     values += [value / 10 ** (3 * thousands) for value in found for thousands in (1, 2) if value > 999]
     return [number for number in shown(text) if not any(is_rounded(number, value) for value in values)]
-
-
-def significant(value: float, digits: int) -> float:
-    """Rounded to so many significant digits."""
-    return value if not value else round(value, digits - 1 - floor(log10(abs(value))))

@@ -4,6 +4,7 @@ import html
 import io
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -191,3 +192,18 @@ def test_inspect_tells_the_verdict_and_refuses_what_was_altered(
         assert file in text
     with pytest.raises(Exception, match="was altered"):
         inspect_bundle(altered())
+
+
+def test_of_a_folder_that_was_only_exported_nothing_is_said_to_be_judged(
+    bundle_folder: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(bundle_folder, tmp_path / "exported")
+    (folder / "report.json").unlink()
+    manifest = json.loads((folder / "bundle.json").read_text())
+    del manifest["files"]["report.json"]
+    (folder / "bundle.json").write_text(json.dumps(manifest))
+    found = inspect_bundle(folder)
+    assert found.report is None
+    assert found.sentence is None
+    assert "NOT JUDGED" in printed(found)
+    assert "PASS" not in printed(found)
