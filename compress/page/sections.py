@@ -1,5 +1,7 @@
 """The page's tables and sentences, each from its part of the report; nothing where the report has nothing of it."""
 
+from itertools import accumulate
+
 from compress.compare.wording import capital
 from compress.judge.report import Held, ModelRow, Report
 from compress.judge.robustness import flip_lines, invariance_line
@@ -145,6 +147,7 @@ def ladder(report: Report) -> str:
 def parity(report: Report) -> str:
     """Each file with how far it is from PyTorch, and how far it may be."""
     columns = [
+        Column("Model"),
         Column("File"),
         Column("Measure"),
         Column("Difference", number=True),
@@ -154,6 +157,7 @@ def parity(report: Report) -> str:
     ]
     rows = [
         (
+            model,
             one.file,
             one.measure.replace("_", " "),
             f"{one.difference:.2g}",
@@ -161,9 +165,17 @@ def parity(report: Report) -> str:
             f"{one.texts:,}",
             f"{max(one.lengths):,}" if one.lengths else NONE,
         )
-        for one in report.parity
+        for model, one in zip(_parity_models(report), report.parity, strict=True)
     ]
     return table(columns, rows)
+
+
+def _parity_models(report: Report) -> list[str]:
+    """Whose each file is: they come in the order of the models, each with its float file first."""
+    names = list(dict.fromkeys(one.model for one in report.exports))
+    place = list(accumulate(int(one.measure == "max_abs_difference") for one in report.parity))
+    known = len(names) == max(place, default=0) and min(place, default=1) > 0
+    return [names[number - 1] if known else NONE for number in place]
 
 
 def forms(report: Report) -> str:

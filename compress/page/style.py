@@ -53,7 +53,8 @@ small { color: var(--soft); font-weight: 400; font-size: 0.92em; }
 .facts { display: grid; grid-template-columns: max-content 1fr; gap: 6px 20px; font-size: 0.92rem; }
 .facts dt { color: var(--soft); } .facts dd { white-space: pre-line; min-width: 0; }
 code, pre { font: 0.86em/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
-pre { white-space: pre-wrap; padding: 14px 16px; background: var(--wash); border-radius: 10px; }
+pre { columns: 22rem 2; column-gap: 36px; white-space: pre-wrap; padding: 14px 16px; background: var(--wash);
+  border-radius: 10px; }
 footer { margin-top: 36px; font-size: 0.84rem; color: var(--soft); }
 
 svg { font: 12.5px ui-sans-serif, system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }

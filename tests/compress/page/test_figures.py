@@ -134,6 +134,23 @@ def test_each_column_of_the_models_holds_what_its_head_says(page: str, report: R
             assert len(figures[head]) == len(values)
 
 
+def test_each_file_is_said_to_be_of_its_model(report: Report) -> None:
+    """Float files come first, and a smaller one after its own."""
+    (near,), (form, _) = report.parity, report.exports
+    smaller = near.model_copy(update={"measure": "relative_rms_difference", "file": "model_quantized.onnx"})
+    exports = [form.model_copy(update={"model": name}) for name in ("teacher", "plain student", "student")]
+    both = report.model_copy(update={"parity": [near, near, smaller, near, smaller], "exports": exports})
+    rows = re.findall(r"<tr[^>]*>(.*?)</tr>", part(report_page(NAME, both), "exports"), re.DOTALL)[1:]
+    told = [tuple(words(cell).strip() for cell in re.findall(r"<t[hd].*?</t[hd]>", row)[:2]) for row in rows]
+    assert told == [
+        ("teacher", "model.onnx"),
+        ("plain student", "model.onnx"),
+        ("plain student", "model_quantized.onnx"),
+        ("student", "model.onnx"),
+        ("student", "model_quantized.onnx"),
+    ]
+
+
 def test_every_figure_of_the_card_is_in_the_report(report: Report) -> None:
     text = model_card(NAME, report).partition("## Use")[0]
     assert unaccounted(text, document(report), *PROSE, *sums(report)) == []
