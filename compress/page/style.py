@@ -101,8 +101,9 @@ svg .cell { fill: var(--c); }
   html { font-size: 9.5pt; } table { font-size: 0.8rem; }
   body { background: #fff; font-size: 1rem; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   main { padding: 0; max-width: none; }
-  th, td { padding: 5px 8px; } .tile, .card { padding: 10px 12px; }
-  h2 { break-after: avoid; margin-top: 22px; } .lead { break-after: avoid; }
-  figure, .tile, tr, .card { break-inside: avoid; }
+  th, td { padding: 5px 8px; } .tile, .card { padding: 10px 12px; } .list { padding-left: 30px; }
+  pre { columns: 14rem 3; font-size: 0.75rem; }
+  h2 { break-after: avoid; margin-top: 22px; } .lead { break-after: avoid; break-inside: avoid; }
+  figure, .tile, tr, .card, .sheet, pre { break-inside: avoid; } h3 { break-after: avoid; }
 }
 """
