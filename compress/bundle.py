@@ -10,9 +10,10 @@ from compress.card import model_card
 from compress.data.rows import Rows
 from compress.judge.report import Report
 from compress.models.trained import Trained
+from compress.page.page import report_page
 from export.model import OnnxModel
 from export.pack import pack
-from serve.bundle import EVALUATION, REPORT, Batches, VerifiedOn
+from serve.bundle import EVALUATION, REPORT, REPORT_PAGE, Batches, VerifiedOn
 from serve.inputs import parts
 
 
@@ -32,6 +33,7 @@ def make_bundle(
     """Pack the bundle; without `rows` the test rows stay out of it."""
     documents = {
         REPORT: report.model_dump_json(indent=2) + "\n",
+        REPORT_PAGE: report_page(name, report),
         "README.md": model_card(name, report),
     }
     if rows is not None:

@@ -1,5 +1,6 @@
 """The bundle's README.md: a model card made from the measurements."""
 
+from compress.card_metadata import metadata_block
 from compress.judge.report import Flip, Invariance, ModelRow, Report, Shift
 from compress.judge.robustness import shift_cells
 from compress.judge.wording import sentence
@@ -13,13 +14,7 @@ def model_card(name: str, report: Report) -> str:
     gates = "\n".join(f"- {gate.status}: {gate.message}" for gate in report.gates) or "- none were asked for"
     notes = "\n".join(f"- {note}" for note in report.notes)
     return f"""---
-library_name: onnx
-pipeline_tag: {report.task}
-tags:
-- onnx
-- knowledge-distillation
-- compress-toolchain
----
+{metadata_block(name, report)}---
 
 # {name}
 
@@ -30,7 +25,7 @@ tags:
 {rows}
 
 Measured on {report.machine.processor} ({report.machine.cores} cores), {report.fidelity.rows:,} test rows,
-one text at a time, tokenizer included, {report.created}.
+one text at a time, tokenizer included, {report.created}. report.html shows all of it, with drawings.
 
 {_robustness(report)}Gates:
 
@@ -49,7 +44,8 @@ model = serve.load("path/to/this/folder")
 print(model.predict(["some text"]))
 ```
 
-`compress serve FOLDER` answers over HTTP; `compress demo FOLDER` shows the model beside its teacher.
+`compress serve FOLDER` answers over HTTP; `compress demo FOLDER` shows the model beside its teacher;
+`compress verify FOLDER` measures it again on your machine.
 """
 
 
@@ -123,9 +119,10 @@ How the file was chosen, on rows that are not the test rows:
 
 
 def _line(row: ModelRow) -> str:
-    latency = row.latency["cpu"]["batch_1"]
+    latency = row.latency.get("cpu", {}).get("batch_1")
     low, high = row.score_ci
+    times = f"{latency.p50_ms:.2f} | {latency.p95_ms:.2f}" if latency else "- | -"
     return (
         f"| {row.name} | {row.runtime} {row.precision} | {row.score:.4f} [{low:.4f}, {high:.4f}] "
-        f"| {row.size_mb:.1f} | {latency.p50_ms:.2f} | {latency.p95_ms:.2f} |"
+        f"| {row.size_mb:.1f} | {times} |"
     )

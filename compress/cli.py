@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from compress.commands import answering, growing, judging, making
+from compress.commands import answering, growing, judging, making, telling
 from compress.commands.frame import MISSED, MISTAKE, STOPPED, complain
 
 app = typer.Typer(
@@ -26,6 +26,8 @@ for command in (
     answering.serve,
     answering.demo,
     growing.export_serving,
+    telling.inspect,
+    telling.push,
 ):
     app.command()(command)
 

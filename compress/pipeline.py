@@ -15,6 +15,7 @@ from compress.judge.gates import Thresholds
 from compress.judge.report import ExportForm, Report
 from compress.judge.timing import read_timings
 from compress.judge.verdict import Asked, Measured, make_report
+from compress.page.page import report_page
 from compress.prepare import Prepared, prepare
 from compress.progress import Progress
 from compress.quickstart.resolve import resolve_builtin
@@ -31,9 +32,10 @@ from compress.steps.onnx import export_files
 from compress.steps.student import Classroom, make_ready, make_student, plain_budget
 from compress.steps.teachers import Taught, answer_once, teach_teachers
 from compress.steps.transfer import Transfer, make_transfer
+from compress.training.history import read_histories
 from compress.workshop import Workshop
 from export.quantize import KeepFloat
-from serve.bundle import REPORT
+from serve.bundle import REPORT, REPORT_PAGE
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ def run_recipe(asked: RunConfig, place: Place, progress: Progress, *, fresh: boo
     except ProofError:
         # An older bundle beside this failure would be taken for its result.
         shutil.rmtree(place.folder / "bundle", ignore_errors=True)
-        (place.folder / REPORT).unlink(missing_ok=True)
+        for document in (REPORT, REPORT_PAGE):
+            (place.folder / document).unlink(missing_ok=True)
         raise
 
 
@@ -146,6 +149,7 @@ def _run_prepared(
             single_teachers=[one.key for one in contestants if one.name.startswith("teacher ")],
             ladder=shipped.ladder,
             cascade=cascade,
+            trainings=read_histories(workshop.folders),
         ),
         notes,
         workshop.seconds,
@@ -163,6 +167,7 @@ def _run_prepared(
         teacher_probabilities=probabilities[contestants[0].key],
     )
     write_text(place.folder / REPORT, report.model_dump_json(indent=2) + "\n")
+    write_text(place.folder / REPORT_PAGE, report_page(place.name, report))
     return report
 
 

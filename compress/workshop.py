@@ -14,7 +14,7 @@ from compress.training.loop import Session
 
 @dataclass(frozen=True)
 class Workshop:
-    """The tools of a run; of what stages make it holds nothing but how long they took."""
+    """The tools of a run; of stages it holds nothing but where they lie and how long they took."""
 
     stages: Stages
     progress: Progress
@@ -23,6 +23,7 @@ class Workshop:
     metric: Metric
     report_to: tuple[str, ...]
     seconds: dict[str, float] = field(default_factory=dict)  # by stage, of the run in which it was done
+    folders: dict[str, Path] = field(default_factory=dict)  # by stage
 
     def do(
         self, name: str, inputs: Mapping[str, object], work: Callable[[Path], Mapping[str, object]]
@@ -37,6 +38,7 @@ class Workshop:
         if self.stages.open(name, inputs).is_complete:
             self.progress.say(f"{name}: done before")
         stage = self.stages.do(name, inputs, timed)
+        self.folders[name] = stage.folder
         self.seconds[name] = float(str(stage.facts["seconds"]))
         return stage
 

@@ -11,6 +11,7 @@ Layout (also a valid Hub model repository):
     evaluation.jsonl              test rows: {"id", "text", "label", "teacher": {"label", "probabilities"}}, with
                                   "text_pair" where two texts are read together
     report.json
+    report.html                   the same for people, one page that fetches nothing
     bundle.json                   the manifest, written last
 
 `read` checks everything before anything is loaded: the format number, the hash of every file, that
@@ -42,6 +43,7 @@ FLOAT_MODEL = "onnx/model.onnx"
 QUANTIZED_MODEL = "onnx/model_quantized.onnx"
 EVALUATION = "evaluation.jsonl"
 REPORT = "report.json"
+REPORT_PAGE = "report.html"
 SAFE_SUFFIXES = frozenset({".json", ".jsonl", ".md", ".onnx", ".txt", ".html"})
 
 _REBUILD = "make the bundle again with `compress run`, or copy it again from where it was made"

@@ -19,6 +19,7 @@ FORBIDDEN = [
     ("export/model.py", "import compress.stage", "export needs serve alone"),
     ("compress/stage.py", "import gradio", "compress reaches app through"),
     ("compress/judge/fidelity.py", "import torch", "verify judges a bundle without"),
+    ("compress/judge/wording.py", "import scipy", "inspect and push need the base install alone"),
 ]
 
 
@@ -41,7 +42,7 @@ def checkout(tmp_path: Path) -> Path:
 def test_the_contracts_hold(checkout: Path) -> None:
     done = lint(checkout)
     assert done.returncode == 0, done.stdout
-    assert "5 kept, 0 broken" in done.stdout
+    assert "6 kept, 0 broken" in done.stdout
 
 
 @pytest.mark.parametrize(("file", "line", "contract"), FORBIDDEN, ids=lambda value: str(value))

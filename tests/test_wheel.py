@@ -78,6 +78,17 @@ def test_the_base_install_predicts_and_holds_no_training_stack(
     command = [str(base_python.parent / "compress"), "predict", str(bundle_folder), str(source), str(target)]
     subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
     assert target.read_text().splitlines()[1].startswith("a good film,positive,")
+    told = [
+        subprocess.run(
+            [command[0], *arguments], check=True, capture_output=True, text=True, cwd=tmp_path
+        ).stdout
+        for arguments in (
+            ["inspect", str(bundle_folder)],
+            ["push", str(bundle_folder), "owner/name", "--dry-run"],
+        )
+    ]
+    assert "PASS: the 17.6 MB student" in " ".join(told[0].split())
+    assert "Nothing was sent" in told[1]
     script = f"import serve, sys; serve.load({str(bundle_folder)!r}).predict(['x']); print(*sys.modules)"
     loaded = subprocess.run(
         [str(base_python), "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path

@@ -160,6 +160,7 @@ def _show_result(report: object, *, as_json: bool) -> None:
     from compress.general.report import EncoderReport, described
     from compress.judge.report import Report
     from compress.judge.table import render
+    from serve.bundle import REPORT_PAGE
 
     assert isinstance(report, Report | EncoderReport)
     if as_json:
@@ -172,7 +173,8 @@ def _show_result(report: object, *, as_json: bool) -> None:
         return
     console.print(render(report))
     bundle = shlex.quote(report.bundle)
-    console.print(f"\nBundle: {report.bundle}\n\nNext:", markup=False, soft_wrap=True)
+    page = Path(report.bundle).parent / REPORT_PAGE
+    console.print(f"\nBundle: {report.bundle}\nReport: {page}\n\nNext:", markup=False, soft_wrap=True)
     console.print(f"  {me()} serve {bundle}", markup=False, soft_wrap=True)
     live = f"--teacher {shlex.quote(report.teacher)}"
     console.print(f"  {me()} demo {bundle} {live}", markup=False, soft_wrap=True)

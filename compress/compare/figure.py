@@ -9,11 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
-from math import ceil, floor, log10
 
 from compress.compare.document import Comparison, Kind, MethodRow
 from compress.compare.wording import gain_span, metric_name
-from compress.judge.report import Interval
+from compress.page.axis import decimals, room, ticks
 
 _LINE = 36  # height of a model's line, all sizes in pixels
 _GAP = 16  # between the teacher, the students and the floor
@@ -118,9 +117,9 @@ def _score_panel(rows: Sequence[MethodRow], left: float) -> _Panel:
     values = [
         value for row in rows for value in (row.score, *row.score_ci, *(one.score for one in row.seeds))
     ]
-    ticks = _ticks(min(values), max(values))
-    digits = _decimals(ticks)
-    return _Panel(left, *_room(values, ticks), ticks, lambda value: f"{value:.{digits}f}")
+    marks = ticks(min(values), max(values))
+    digits = decimals(marks)
+    return _Panel(left, *room(values, marks), marks, lambda value: f"{value:.{digits}f}")
 
 
 def _gain_panel(rows: Sequence[MethodRow], left: float) -> _Panel | None:
@@ -129,27 +128,9 @@ def _gain_panel(rows: Sequence[MethodRow], left: float) -> _Panel | None:
     if not gains:
         return None
     values = [0.0, *(100 * bound for gain in gains for bound in gain.interval)]
-    ticks = _ticks(min(values), max(values))
-    digits = _decimals(ticks)
-    return _Panel(left, *_room(values, ticks), ticks, lambda value: f"{value:+.{digits}f}" if value else "0")
-
-
-def _ticks(low: float, high: float) -> list[float]:
-    """Three to six round numbers that span the values."""
-    span = max(high - low, 1e-3)
-    power = 10 ** floor(log10(span / 4))
-    step = next(factor * power for factor in (1, 2, 5, 10) if span / (factor * power) <= 5)
-    first, last = floor(low / step + 1e-9), ceil(high / step - 1e-9)
-    return [round(step * number, 10) for number in range(first, last + 1)]
-
-
-def _decimals(ticks: Sequence[float]) -> int:
-    return max(0, -floor(log10(ticks[1] - ticks[0]) + 1e-9))
-
-
-def _room(values: Sequence[float], ticks: Sequence[float]) -> Interval:
-    low, high = min(*values, ticks[0]), max(*values, ticks[-1])
-    return low - 0.02 * (high - low), high + 0.02 * (high - low)
+    marks = ticks(min(values), max(values))
+    digits = decimals(marks)
+    return _Panel(left, *room(values, marks), marks, lambda value: f"{value:+.{digits}f}" if value else "0")
 
 
 def _frame(panel: _Panel, name: str, bottom: float) -> str:

@@ -175,7 +175,7 @@ def _student_run(
     made: list[_Made] = []
     grid: Sequence[float | None] = learning_rates or [None]
     for rate in grid:
-        own = replace(workshop, seed=seed, seconds={})
+        own = replace(workshop, seed=seed, seconds={}, folders={})
         methods = _methods(lineup, config, room, rate)
         stage, student = make_student(own, config.student, methods, room, lineup.name)
         seconds = sum(spent for name, spent in own.seconds.items() if not name.endswith("-start"))

@@ -25,7 +25,7 @@ def require_hub(what: str, name: str, local_form: str) -> None:
     """Raise the one clear message, within seconds, when the Hub does not answer."""
     from huggingface_hub import constants
 
-    if reason := _silence(constants.ENDPOINT):
+    if reason := silence(constants.ENDPOINT):
         raise UserError(
             f"the {what} {name} is not a local path, and the Hub at {constants.ENDPOINT} cannot be reached: "
             f"{reason}",
@@ -35,8 +35,8 @@ def require_hub(what: str, name: str, local_form: str) -> None:
 
 
 @lru_cache
-def _silence(endpoint: str) -> str:
-    """Why the Hub does not answer, or nothing; asked once, since each question may take seconds."""
+def silence(endpoint: str) -> str:
+    """Why the Hub at this address does not answer, or nothing; asked once, since each question may take seconds."""
     outcome: list[str] = []
 
     def probe() -> None:

@@ -24,6 +24,15 @@ def flips_by_class(teacher: Ids, shipped: Ids, labels: Sequence[str]) -> list[Fl
     return sorted(flips, key=lambda flip: -flip.rows)
 
 
+def alike_by_class(teacher: Ids, shipped: Ids, labels: Sequence[str]) -> dict[str, int]:
+    """How many rows both answer with each label, in the order of the labels; labels without such rows are left out.
+
+    With `flips_by_class` every row is told. Both arrays are (rows,).
+    """
+    counts = np.bincount(teacher[teacher == shipped], minlength=len(labels))
+    return {label: int(count) for label, count in zip(labels, counts, strict=True) if count}
+
+
 def by_quarter(values: NDArray[np.number], same: NDArray[np.bool_]) -> list[Slice]:
     """Agreement in the four quarters of the rows by rising value; `values` and `same` have shape (rows,).
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from compress.judge.bootstrap import RESAMPLES, retention_interval, share_interval
-from compress.judge.detail import BINS, by_quarter, flips_by_class, reliability
+from compress.judge.detail import BINS, alike_by_class, by_quarter, flips_by_class, reliability
 from compress.judge.metrics import Floats, Ids, Metric
 from compress.judge.paired import mcnemar
 from compress.judge.report import Fidelity, PairedTest
@@ -67,6 +67,7 @@ def fidelity(
         ece_student=None if gold is None else calibration_error(shipped, gold),
         mcnemar=None if gold is None else _paired_test(gold, teacher_answers, shipped_answers),
         flips=flips_by_class(teacher_answers, shipped_answers, labels) if labels else [],
+        alike=alike_by_class(teacher_answers, shipped_answers, labels) if labels else {},
         by_length=by_quarter(np.array([characters(asked) for asked in texts]), same) if texts else [],
         by_confidence=by_quarter(teacher.max(axis=1), same),
         reliability_teacher=[] if gold is None else reliability(teacher, gold),

@@ -10,7 +10,7 @@ take the processor from whoever is next. Rounds beside a busy neighbour are drop
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil, inf
 
 import numpy as np
@@ -34,6 +34,8 @@ _LONGEST_PAUSE_S = 0.25
 _AT_REST = 0.2  # of one core
 _RESAMPLES = 5_000
 
+QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)  # of the times, for a drawing of them
+
 Milliseconds = NDArray[np.float64]
 Progress = Callable[[int, int], None]  # clean rounds done, rounds planned
 
@@ -54,6 +56,7 @@ class Timing:
     p50_ms: float
     p95_ms: float
     samples: int
+    quantiles_ms: dict[str, float] = field(default_factory=dict)  # by share: "0.25", "0.99"
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +181,8 @@ def rest() -> None:
 
 def _timing(rounds: Sequence[Milliseconds]) -> Timing:
     times = np.concatenate(rounds)
-    p50, p95 = np.quantile(times, (0.5, 0.95))
-    return Timing(float(p50), float(p95), len(times))
+    found = {str(share): float(np.quantile(times, share)) for share in QUANTILES}
+    return Timing(found["0.5"], found["0.95"], len(times), found)
 
 
 def _speedup(reference: Sequence[Milliseconds], contestant: Sequence[Milliseconds], seed: int) -> Estimate:

@@ -21,6 +21,7 @@ class Latency(_Strict):
     p95_ms: float
     samples: int
     threads: int
+    quantiles_ms: dict[str, float] = Field(default_factory=dict)  # by share of the answers: "0.25", "0.99"
 
 
 class ModelRow(_Strict):
@@ -86,6 +87,8 @@ class Fidelity(_Strict):
     ece_student: float | None
     mcnemar: PairedTest | None = None  # None where the rows have no labels
     flips: list[Flip] = Field(default_factory=list)  # most frequent first
+    # Rows on which both give this label; with the flips every row of the confusion table. Empty in older reports.
+    alike: dict[str, int] = Field(default_factory=dict)
     by_length: list[Slice] = Field(default_factory=list)  # characters of the text, in quarters of the rows
     by_confidence: list[Slice] = Field(default_factory=list)  # the teacher's, in quarters of the rows
     reliability_teacher: list[ReliabilityBin] = Field(default_factory=list)  # empty bins are left out
@@ -216,6 +219,16 @@ class ExportForm(_Strict):
     reason: str | None  # why it was not proven, or what was rolled back
 
 
+class Training(_Strict):
+    """How one model learnt: its loss, and its score on the rows that select the checkpoint."""
+
+    stage: str  # teacher, student-1-tinybert, ...
+    steps: int
+    loss: list[tuple[int, float]]  # optimiser step, mean since the point before
+    score: list[tuple[int, float]]  # optimiser step, metric; empty where no checkpoint is selected
+    kept: int | None  # the step whose weights were kept; None where it is the last
+
+
 class Machine(_Strict):
     """What the figures were measured on."""
 
@@ -253,6 +266,7 @@ class Report(_Strict):
     gates: list[Gate]
     parity: list[Parity]
     exports: list[ExportForm] = Field(default_factory=list)  # every form that was tried
+    trainings: list[Training] = Field(default_factory=list)  # in order; those of older stages left no trace
     notes: list[str]  # what was decided on the way and a reader should know
     labels: list[str]
     rows: dict[str, int]  # rows per split: train, validation, test

@@ -37,4 +37,10 @@ def latency_rows(by_threads: Mapping[int, LatencyResult], contestant: str) -> di
 
 def _latency(by_threads: Mapping[int, LatencyResult], threads: int, contestant: str) -> Latency:
     timing = by_threads[threads].timings[contestant]
-    return Latency(p50_ms=timing.p50_ms, p95_ms=timing.p95_ms, samples=timing.samples, threads=threads)
+    return Latency(
+        p50_ms=timing.p50_ms,
+        p95_ms=timing.p95_ms,
+        samples=timing.samples,
+        threads=threads,
+        quantiles_ms=timing.quantiles_ms,
+    )

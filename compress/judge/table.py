@@ -14,7 +14,18 @@ from compress.judge.report import Baseline, Cascade, Fidelity, Latency, ModelRow
 from compress.judge.robustness import batches_line, flip_lines, invariance_line, shift_table
 from compress.judge.wording import RUNTIME_NAMES, metric_name, percent, sentence, times
 
-__all__ = ["beside", "fidelity_lines", "render", "sentence", "status"]
+__all__ = [
+    "baseline_lines",
+    "beside",
+    "cascade_lines",
+    "counted",
+    "export_lines",
+    "fidelity_lines",
+    "render",
+    "sentence",
+    "speed_lines",
+    "status",
+]
 
 _STYLES: dict[Status, str] = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
 _NONE = "-"
@@ -30,15 +41,15 @@ def render(report: Report) -> RenderableType:
     if report.invariance is not None:
         facts.append((Text("Invariance:"), invariance_line(report.invariance)))
     if report.baseline is not None:
-        facts.append((Text("Helped?"), _baseline_lines(report, report.baseline)))
+        facts.append((Text("Helped?"), baseline_lines(report, report.baseline)))
     if report.speedup is not None:
-        facts.append((Text("Speed:"), _speed_lines(report.speedup)))
+        facts.append((Text("Speed:"), speed_lines(report.speedup)))
     if report.batches is not None:
         facts.append((Text("Batches:"), batches_line(report.batches)))
     if report.cascade is not None:
-        facts.append((Text("Cascade:"), _cascade_lines(report, report.cascade)))
+        facts.append((Text("Cascade:"), cascade_lines(report, report.cascade)))
     if report.exports:
-        facts.append((Text("Export:"), _export_lines(report)))
+        facts.append((Text("Export:"), export_lines(report)))
     parts: list[RenderableType] = [_models(report), Text(), beside(facts), Text()]
     if report.ladder:
         parts += [_ladder(report), Text()]
@@ -77,7 +88,7 @@ def _cells(row: ModelRow, reference: Latency | None) -> list[str]:
         f"{latency.p50_ms:.2f}" if latency else _NONE,
         f"{latency.p95_ms:.2f}" if latency else _NONE,
         times(reference.p50_ms / latency.p50_ms) if latency and reference and latency.p50_ms else _NONE,
-        _count(row.parameters),
+        counted(row.parameters),
     ]
 
 
@@ -109,7 +120,8 @@ def _batch_1(row: ModelRow) -> Latency | None:
     return None
 
 
-def _count(parameters: int) -> str:
+def counted(parameters: int) -> str:
+    """A number of parameters in few letters, as in 22.7M."""
     for size, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
         if parameters >= size:
             return f"{parameters / size:.1f}{letter}"
@@ -127,7 +139,7 @@ def fidelity_lines(fidelity: Fidelity) -> str:
     return f"{answers}\n{probabilities}, on {fidelity.rows:,} rows"
 
 
-def _cascade_lines(report: Report, found: Cascade) -> str:
+def cascade_lines(report: Report, found: Cascade) -> str:
     """What a cascade is expected to give, for `compress serve --cascade`."""
     what = metric_name(report) if report.metric else "agreement"
     return (
@@ -136,7 +148,7 @@ def _cascade_lines(report: Report, found: Cascade) -> str:
     )
 
 
-def _export_lines(report: Report) -> str:
+def export_lines(report: Report) -> str:
     """The form of what ships, how near to PyTorch it is, and the other forms that were tried."""
     shipped = report.models[-1].name
     tried = [form for form in report.exports if form.model == shipped]
@@ -155,7 +167,8 @@ def _export_lines(report: Report) -> str:
     return lines
 
 
-def _baseline_lines(report: Report, baseline: Baseline) -> str:
+def baseline_lines(report: Report, baseline: Baseline) -> str:
+    """Whether the teacher helped: the gain over the plain student, and who is right alone."""
     low, high = baseline.gain_ci
     verdict = "more" if low > 0 else "less" if high < 0 else "not settled"
     return (
@@ -165,7 +178,8 @@ def _baseline_lines(report: Report, baseline: Baseline) -> str:
     )
 
 
-def _speed_lines(speedup: Speedup) -> str:
+def speed_lines(speedup: Speedup) -> str:
+    """The speed-up with its interval, at each number of threads, and what was measured for it."""
     low, high = speedup.ci
     counts = [
         f"{times(ratio)} at {threads} thread{'' if threads == '1' else 's'}"

@@ -26,6 +26,7 @@ from compress.judge.report import (
     Parity,
     Report,
     Shift,
+    Training,
 )
 from compress.judge.speedup import latency_rows, speedup
 from export.parity import ParityFinding
@@ -48,6 +49,7 @@ class Measured:
     exports: Sequence[ExportForm] = ()
     cascade: Cascade | None = None
     ladder: Sequence[LadderRow] = ()  # quantisers that were tried for what ships
+    trainings: Sequence[Training] = ()
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,7 @@ def make_report(
         gates=gates,
         parity=[_parity(finding) for finding in measured.parity],
         exports=list(measured.exports),
+        trainings=list(measured.trainings),
         notes=list(notes),
         labels=list(labels),
         rows={"train": len(splits.train), "validation": len(splits.validation), "test": len(splits.test)},

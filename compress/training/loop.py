@@ -24,6 +24,7 @@ from compress.errors import UserError
 from compress.progress import Progress
 from compress.training.allocator import keeping_freed_memory
 from compress.training.device import Compute
+from compress.training.history import keep_history
 from compress.training.lesson import Lesson
 from compress.training.options import TrainOptions
 from compress.training.rows import TrainingRows
@@ -112,6 +113,7 @@ def _train(
     with session.progress.bar(session.title, steps) as advance, keeping_freed_memory():
         trainer.add_callback(ProgressCallback(advance))
         trainer.train(resume_from_checkpoint=last)
+    keep_history(trainer.state, session.metric_name, session.folder)
     best = trainer.state.best_metric
     return None if best is None else float(best)
 

@@ -1,6 +1,7 @@
 """Triton: a model repository in which an ensemble takes texts and gives labels, with this server's tensors.
 
-    NAME             ensemble: `text` (and `text_pair`) BYTES [-1] in, `label` BYTES [-1] and `probabilities` FP32 [-1, labels] out
+    NAME             ensemble: `text` BYTES [-1] in (of a model of pairs `text_pair` too), `label` BYTES [-1] and
+                     `probabilities` FP32 [-1, labels] out
     NAME_tokens      python: texts to token arrays, with the bundle's tokenizer
     NAME_onnx        the bundle's ONNX file
     NAME_rows        python, for bundles that answer one by one: asks NAME_onnx for each text alone, unpadded

@@ -9,12 +9,15 @@ import sys
 import urllib.request
 from collections.abc import Callable
 from copy import deepcopy
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime
 import pytest
+from packed import read_rows
+from recomputed import agrees_with, recomputed
 from tiny import TinyRun, tiny_rows
 from tokenizers import Tokenizer
 
@@ -24,6 +27,7 @@ import serve
 from compress.cli import main
 from compress.demo import live_teacher
 from compress.judge.latency import Plan
+from compress.judge.wording import sentence
 from compress.progress import Silent
 from compress.stage import MANIFEST
 from compress.verify.pipeline import verify_bundle
@@ -73,6 +77,15 @@ def test_the_report_beside_and_inside_the_bundle_say_the_same(tiny_run: TinyRun)
     inside = json.loads((tiny_run.bundle / "report.json").read_text())
     assert beside == inside == json.loads(tiny_run.report.model_dump_json())
     assert next(iter(beside)) == "schema"
+    page = (tiny_run.folder / "report.html").read_text()
+    assert page == (tiny_run.bundle / "report.html").read_text()
+    assert escape(sentence(tiny_run.report).partition(": the ")[2]) in page
+    assert "report.html" in read(tiny_run.bundle).manifest.files
+    assert [one.stage for one in tiny_run.report.trainings] == ["teacher", "student-1-logits"]
+    assert sum(tiny_run.report.fidelity.alike.values()) + sum(
+        flip.rows for flip in tiny_run.report.fidelity.flips
+    ) == len(read_rows(tiny_run.bundle))
+    assert len(json.dumps(inside)) < 30_000
 
 
 def test_the_score_is_that_of_the_file_that_ships(tiny_run: TinyRun) -> None:
@@ -82,6 +95,12 @@ def test_the_score_is_that_of_the_file_that_ships(tiny_run: TinyRun) -> None:
     agreement = np.mean([a.label == row["teacher"]["label"] for a, row in zip(answers, rows, strict=True)])
     assert accuracy == pytest.approx(tiny_run.report.models[-1].score)
     assert agreement == pytest.approx(tiny_run.report.fidelity.agreement)
+
+
+def test_a_plain_script_counts_what_the_report_says(tiny_run: TinyRun) -> None:
+    again = recomputed(tiny_run.bundle)
+    assert tiny_run.report.models[-1].score == pytest.approx(again["score"])
+    agrees_with(tiny_run.report.fidelity, again)
 
 
 def test_the_report_says_where_answers_change(tiny_run: TinyRun) -> None:

@@ -60,6 +60,12 @@ def test_a_killed_distillation_goes_on_and_the_teacher_is_not_trained_again(
     assert "student, logits: going on from step" in said
     step = int(said.partition("going on from step ")[2].split()[0])
     assert step >= 20
+    (told,) = [
+        one
+        for one in json.loads((out / "report.json").read_text())["trainings"]
+        if one["stage"] == "student-1-logits"
+    ]
+    assert told["loss"][0][0] <= step < told["loss"][-1][0]  # of both processes
     assert "teacher: done before" in said
     assert teacher.stat().st_mtime_ns == trained
     assert not list(out.glob(f"stages/*/{CHECKPOINTS}"))  # gone once the stage is complete

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from batch_graphs import depend_on_the_batch
 from packed import hash_again, read_rows, write_rows
+from recomputed import agrees_with, recomputed
 from scipy import stats
 
 import serve
@@ -100,6 +101,15 @@ def exit_code(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     with pytest.raises(SystemExit) as stopped:
         main()
     return int(stopped.value.code or 0)
+
+
+def test_a_plain_script_counts_the_same(copied: Path, quick: None) -> None:
+    found = verify_bundle(copied, None, Silent())
+    assert found.fidelity is not None
+    again = recomputed(copied)
+    assert sum(again["flips"].values()) > 5
+    assert found.score == pytest.approx(again["score"])
+    agrees_with(found.fidelity, again)
 
 
 @pytest.mark.usefixtures("quick")
