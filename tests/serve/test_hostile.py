@@ -83,7 +83,9 @@ def test_no_part_of_the_server_unpickles() -> None:
     assert not {"torch", "dill", "cloudpickle", "joblib", "onnx"} & set(loaded)
     sources = (Path(__file__).parents[2] / "serve").rglob("*.py")
     assert not [
-        path for path in sources if re.search(r"\bpickle\b|\bmarshal\b|\beval\(|\bexec\(", path.read_text())
+        path
+        for path in sources
+        if re.search(r"\bpickle\b|\bmarshal\b|(?<![.\w])(eval|exec)\(", path.read_text())
     ]
 
 
