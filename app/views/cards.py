@@ -1,9 +1,8 @@
-"""The figures of `report.json` as the head of the page."""
+"""The head of the page: what is shown, the verdict, and the figures that matter most."""
 
 from html import escape
 
-from app.report import TIMES, Document, shipped, span, threads
-from app.table import table
+from app.report import TIMES, Document, latency, metric_name, shipped, span, teacher, threads
 
 _VERDICTS = {
     "pass": ("Passed", "Every threshold of the recipe is met, with the whole 95 % interval."),
@@ -12,10 +11,9 @@ _VERDICTS = {
 }
 
 
-def cards(report: Document, title: str) -> str:
-    """The head of the page as HTML: title, verdict, headline figures, table, gates and provenance."""
-    parts = [_hero(report, title), _headline(report), table(report), _details(report), _provenance(report)]
-    return f'<div class="proof">{"".join(parts)}</div>'
+def head(report: Document, title: str) -> str:
+    """Title, verdict, headline figures and where they were measured, as HTML."""
+    return f'<div class="proof">{_hero(report, title)}{_headline(report)}{provenance(report)}</div>'
 
 
 def _hero(report: Document, title: str) -> str:
@@ -32,57 +30,53 @@ def _hero(report: Document, title: str) -> str:
 
 def _headline(report: Document) -> str:
     fidelity = report.get("fidelity") or {}
-    speedup = report.get("speedup")
-    metric = str(report.get("metric") or "score")
+    taught, learnt = teacher(report), shipped(report)
     found = []
-    if speedup:
+    if taught and learnt and report.get("metric"):
+        kept = ""
+        if fidelity.get("retention") is not None:
+            kept = f"{fidelity['retention']:.1%} kept, {span(fidelity.get('retention_ci'), '{:.1%}')}"
         found.append(
             _card(
-                "Speed-up",
-                f"{speedup['p50']:.1f}{TIMES}",
-                span(speedup["ci"], "{:.1f}" + TIMES),
-                f"p50, {threads(speedup['threads'])}",
+                metric_name(report),
+                f"{learnt['score']:.1%}",
+                f"teacher {taught['score']:.1%}",
+                kept,
             )
-        )
-    if fidelity.get("retention") is not None:
-        interval = span(fidelity.get("retention_ci"), "{:.1%}")
-        found.append(
-            _card("Retention", f"{fidelity['retention']:.1%}", interval, f"of the teacher's {metric}")
         )
     if fidelity.get("agreement") is not None:
         interval = span(fidelity.get("agreement_ci"), "{:.1%}")
         found.append(
-            _card("Agreement", f"{fidelity['agreement']:.1%}", interval, "same label as the teacher")
+            _card("Agreement", f"{fidelity['agreement']:.1%}", "same label as the teacher", interval)
         )
-    if report.get("size_ratio") and (row := shipped(report)):
-        ratio = f"{report['size_ratio']:.1f}{TIMES} smaller than the teacher"
-        found.append(_card("Size", f"{row['size_mb']:.1f} MB", "", ratio))
+    if speedup := report.get("speedup"):
+        slow, fast = latency(report, taught), latency(report, learnt)
+        pair = f"{fast['p50_ms']:.2f} ms, teacher {slow['p50_ms']:.2f} ms" if slow and fast else "p50"
+        interval = f"{span(speedup['ci'], '{:.1f}' + TIMES)}, {threads(speedup['threads'])}"
+        found.append(_card("Speed", f"{speedup['p50']:.1f}{TIMES} as fast", pair, interval))
+    if report.get("size_ratio") and taught and learnt:
+        found.append(
+            _card(
+                "Size",
+                f"{learnt['size_mb']:.1f} MB",
+                f"teacher {taught['size_mb']:.1f} MB",
+                f"{report['size_ratio']:.1f}{TIMES} smaller",
+            )
+        )
     return f'<div class="cards">{"".join(found)}</div>'
 
 
-def _card(name: str, value: str, interval: str, note: str) -> str:
+def _card(name: str, value: str, beside: str, interval: str) -> str:
     return (
         f'<div class="card"><p class="over">{escape(name)}</p><p class="value">{escape(value)}</p>'
-        f'<p class="note">{escape(note)}</p><p class="note">{escape(interval)}</p></div>'
+        f'<p class="note">{escape(beside)}</p><p class="note">{escape(interval)}</p></div>'
     )
 
 
-def _details(report: Document) -> str:
-    gates = "".join(
-        f'<li><span class="verdict {escape(str(gate["status"]))}">{escape(str(gate["status"]))}</span> '
-        f"{escape(str(gate['message']))} "
-        f"<small>{escape(str(gate['name']))} {gate['threshold']:g}</small></li>"
-        for gate in report.get("gates", [])
-    )
-    notes = "".join(f"<li>{escape(str(note))}</li>" for note in report.get("notes", []))
-    if not gates and not notes:
-        return ""
-    return f"<details><summary>Thresholds and notes</summary><ul>{gates}{notes}</ul></details>"
-
-
-def _provenance(report: Document) -> str:
+def provenance(report: Document) -> str:
+    """Where, when and over how many rows the figures were measured."""
     processor = (report.get("machine") or {}).get("processor") or "a machine that was not recorded"
     date = str(report.get("created", ""))[:10]
     rows = (report.get("fidelity") or {}).get("rows")
-    counted = f", {rows:,} rows, intervals at 95 %" if rows else ""
+    counted = f", {rows:,} test rows, intervals at 95 %" if rows else ""
     return f'<p class="note">Measured on {escape(str(processor))}, {escape(date)}{counted}.</p>'
