@@ -4,7 +4,8 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,9 +15,9 @@ from starlette.middleware import Middleware
 
 from app.batch import MOST_BYTES
 from app.evaluation import read_rows
+from app.inside import Inside, stay_inside
 from app.live import Watch
 from app.page import build_page
-from app.ranges import OneRange
 from app.styles import CSS, theme
 from app.subject import Watched, subject
 from serve.bundle import EVALUATION, MANIFEST, REPORT, Bundle, read, sha256
@@ -26,6 +27,8 @@ from serve.guard import Guard, is_loopback
 from serve.listening import check_host, listen
 from serve.predictor import Predictor
 from serve.runtime import OnnxRuntime
+
+_FOLDER = "GRADIO_TEMP_DIR"  # as Gradio reads it
 
 
 @dataclass(frozen=True)
@@ -66,9 +69,7 @@ def show(
         teacher,
         _watched(endpoint, checked) if endpoint else None,
     )
-    with TemporaryDirectory(prefix="compress-demo-") as folder:
-        # What people upload: in a folder of its own that only this user reads, gone at the end.
-        os.environ["GRADIO_TEMP_DIR"] = folder
+    with _own_folder():
         page = build_page(about)
         url = launch(page, reach)
         try:
@@ -89,6 +90,7 @@ def launch(page: gr.Blocks, reach: Reach | None = None) -> str:
     reach = reach or Reach()
     check_host(reach.host, insecure=reach.insecure)
     page.queue(max_size=64)
+    stay_inside(page)
     # Gradio by itself answers any Host and any Origin. Who comes through the tunnel names the tunnel as the host.
     guard = Middleware(Guard, loopback=is_loopback(reach.host) and not reach.share)
     _, url, public = page.launch(
@@ -107,9 +109,23 @@ def launch(page: gr.Blocks, reach: Reach | None = None) -> str:
         mcp_server=reach.mcp,
         allowed_paths=[],
         max_file_size=MOST_BYTES,
-        app_kwargs={"middleware": [guard, Middleware(OneRange)]},
+        app_kwargs={"middleware": [guard, Middleware(Inside)]},
     )
     return (public or url).rstrip("/")
+
+
+@contextmanager
+def _own_folder() -> Iterator[None]:
+    """What people upload lies in a folder of its own that only this user reads, and is gone at the end."""
+    before = os.environ.get(_FOLDER)
+    with TemporaryDirectory(prefix="compress-demo-") as folder:
+        os.environ[_FOLDER] = folder
+        try:
+            yield
+        finally:
+            os.environ.pop(_FOLDER)
+            if before is not None:
+                os.environ[_FOLDER] = before
 
 
 def _watched(endpoint: Endpoint, bundle: Bundle) -> Watched:

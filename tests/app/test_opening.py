@@ -1,7 +1,10 @@
 """A page over thousands of rows opens before they are answered, and answers them once."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -53,3 +56,21 @@ def test_nobody_waits_for_the_rows(report: dict[str, Any]) -> None:
     about.rows.stop()
     of_rows = [text for text in student.asked if text.startswith("text")]
     assert len(of_rows) == len(set(of_rows)) < ROWS
+
+
+def test_the_import_spends_no_time_on_stubs() -> None:
+    """Half of what importing Gradio takes is its writing of stubs into its own folder."""
+    script = (
+        "import sys; seen = []\n"
+        "sys.addaudithook(lambda event, given: event == 'open' and seen.append(str(given[0])))\n"
+        "import app.launch, gradio\n"
+        "print([name for name in seen if name.endswith('.pyi')], gradio.HTML().click)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert done.stdout.startswith("[] ")

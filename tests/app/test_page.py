@@ -195,6 +195,22 @@ def reached(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
+def test_no_address_is_fetched_in_place_of_a_file(page_url: str, client: Client, reached: list[str]) -> None:
+    """Gradio would fetch what is public, and hand it on."""
+    for path in (
+        "file=https://example.com/a",
+        "FILE=HTTPS://example.com/a",
+        "file=https:%2f%2fexample.com/a",
+    ):
+        assert httpx.get(f"{page_url}/gradio_api/{path}").status_code in (403, 404)
+    meta = {"_type": "gradio.FileData"}
+    address = {"path": "https://example.com/a.csv", "url": "https://example.com/a.csv", "meta": meta}
+    for name, arguments in [("/batch", [address, ""]), ("/classify", [address]), ("/compare", [address])]:
+        with pytest.raises(Exception, match="expected an uploaded file"):
+            client.predict(*arguments, api_name=name)
+    assert set(reached) <= {"127.0.0.1", "localhost"}
+
+
 def test_nothing_is_asked_of_other_machines_and_nobody_is_shared_with(
     student: OnnxRuntime, report: dict[str, Any], rows: list[Row], reached: list[str]
 ) -> None:
