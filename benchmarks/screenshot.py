@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/screenshot.py runs/sst2/bundle pictures --teacher runs/sst2/stages/teacher-...
 
-Needs Chromium (`make browser` installs it where it can). Starts an endpoint on the same bundle, so that its tab is
-there too. The README's pictures are `compare-light.png` and `disagreements-light.png`.
+Needs Chromium (`make browser` installs it where it can). With `--live` an endpoint on the same bundle is started, so
+that its tab is there too. The README's pictures are `compare-light.png` and `disagreements-light.png`, taken without.
 """
 
 import argparse
@@ -16,11 +16,10 @@ import sys
 import tempfile
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 QUIET = (
     "--no-sandbox",
@@ -30,7 +29,7 @@ QUIET = (
     "--disable-sync",
 )
 TEXT = "a bit slow in the middle, but the actors make it worth your while"
-TALLEST = 1700  # of a page with many rows, its beginning
+TALLEST = 1450  # of a page with many rows, its beginning
 LOOKS = {
     "light": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
     "dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
@@ -38,22 +37,28 @@ LOOKS = {
 }
 
 
-def main(bundle: Path, folder: Path, teacher: str | None) -> None:
-    """Start endpoint and demo on free ports, look at every tab, stop them."""
+def main(bundle: Path, folder: Path, teacher: str | None, *, live: bool) -> None:
+    """Start the demo, and with `live` an endpoint, on free ports, look at every tab, stop them."""
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if path is None:
         sys.exit("no Chromium found: apt-get install chromium")
     folder.mkdir(parents=True, exist_ok=True)
-    with (
-        started("serve", str(bundle), "--workers", "1", "--threads", "1") as endpoint,
-        started(
-            "demo", str(bundle), "--endpoint", endpoint, *(["--teacher", teacher] if teacher else [])
-        ) as demo,
-        sync_playwright() as playwright,
-    ):
+    arguments = ["demo", str(bundle), *(["--teacher", teacher] if teacher else [])]
+    with ExitStack() as running:
+        endpoint = None
+        if live:
+            serving = started("serve", str(bundle), "--workers", "1", "--threads", "1")
+            endpoint = running.enter_context(serving)
+            arguments += ["--endpoint", endpoint]
+        demo = running.enter_context(started(*arguments))
+        playwright = running.enter_context(sync_playwright())
         browser = playwright.chromium.launch(executable_path=path, args=list(QUIET))
         for name, look in LOOKS.items():
-            take(browser, demo, endpoint, look, lambda tab, name=name: folder / f"{tab}-{name}.png")
+            page = browser.new_page(**look)
+            page.set_default_timeout(60_000)
+            page.goto(demo)
+            take(page, endpoint, lambda tab, name=name: folder / f"{tab}-{name}.png")
+            page.close()
         browser.close()
     for picture in sorted(folder.glob("*.png")):
         print(f"{picture}  {picture.stat().st_size / 1000:.0f} kB")
@@ -74,22 +79,18 @@ def started(command: str, *arguments: str) -> Iterator[str]:
         process.wait(timeout=60)
 
 
-def take(
-    browser: Browser, demo: str, endpoint: str, look: dict[str, Any], target: Callable[[str], Path]
-) -> None:
+def take(page: Page, endpoint: str | None, target: Callable[[str], Path]) -> None:
     """Every tab, each with something in it."""
-    page = browser.new_page(**look)
-    page.goto(demo)
-    page.get_by_label("Text").fill(TEXT)
-    page.get_by_role("button", name="Compare").click()
-    page.get_by_text("What speaks for").wait_for(timeout=60_000)
-    page.get_by_text("On these test rows they disagree").wait_for(timeout=60_000)
-    shoot(page, target("compare"))
-
+    page.locator("#examples a").first.wait_for()
+    # Only when all rows are answered are the examples those that lie furthest apart.
     page.get_by_role("tab", name="Disagreements").click()
-    page.get_by_text("in the report").or_(page.get_by_text("the report says")).wait_for(timeout=60_000)
-    page.locator("#rows li").first.wait_for()
+    page.get_by_text("in the report").or_(page.get_by_text("the report says")).wait_for()
     shoot(page, target("disagreements"))
+
+    page.get_by_role("tab", name="Compare").click()
+    page.locator("#examples a").first.click()
+    page.get_by_text("What speaks for").wait_for()
+    shoot(page, target("compare"))
 
     page.get_by_role("tab", name="Batch").click()
     with tempfile.TemporaryDirectory() as folder:
@@ -97,22 +98,24 @@ def take(
         file.write_text(f'id,text\n1,"{TEXT}"\n2,dull and far too long\n3,a joy from start to end\n')
         page.locator("#file input[type=file]").set_input_files(file)
         page.get_by_role("button", name="Answer the file").click()
-        page.get_by_text("3 rows answered").wait_for(timeout=60_000)
+        page.get_by_text("3 rows answered").wait_for()
     shoot(page, target("batch"))
 
-    page.get_by_role("tab", name="Live").click()
-    for number in range(120):
-        body = json.dumps({"inputs": [[f"{TEXT} {number}"]] * (1 + number % 9)}).encode()
-        request = urllib.request.Request(f"{endpoint}/predict", body, {"Content-Type": "application/json"})
-        urllib.request.urlopen(request).read()
-        page.wait_for_timeout(60)
-    page.locator("#live svg").wait_for(timeout=30_000)
-    shoot(page, target("live"))
+    if endpoint is not None:
+        page.get_by_role("tab", name="Live").click()
+        for number in range(120):
+            body = json.dumps({"inputs": [[f"{TEXT} {number}"]] * (1 + number % 9)}).encode()
+            request = urllib.request.Request(
+                f"{endpoint}/predict", body, {"Content-Type": "application/json"}
+            )
+            urllib.request.urlopen(request).read()
+            page.wait_for_timeout(60)
+        page.locator("#live svg").wait_for()
+        shoot(page, target("live"))
 
     page.get_by_role("tab", name="Figures").click()
     page.get_by_text("Thresholds").wait_for()
     shoot(page, target("figures"))
-    page.close()
 
 
 def shoot(page: Page, target: Path) -> None:
@@ -130,6 +133,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("bundle", type=Path)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--teacher")
+    parser.add_argument("--teacher", help="a model folder or a bundle, to answer live")
+    parser.add_argument("--live", action="store_true", help="start an endpoint, too")
     given = parser.parse_args()
-    main(given.bundle, given.folder, given.teacher)
+    main(given.bundle, given.folder, given.teacher, live=given.live)

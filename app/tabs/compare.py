@@ -83,7 +83,8 @@ class CompareTab:
     def _compare(self, *values: str) -> tuple[str, str, str]:
         found = self._subject.comparer.compare(typed(values))
         measured = latency(self._subject.report, teacher_row(self._subject.report))
-        return outcome(found), answers(found, measured["p50_ms"] if measured else None), ""
+        usual_ms = measured["p50_ms"] if measured else None
+        return outcome(found), answers(found, usual_ms, over_http=self._subject.watched is not None), ""
 
     def _weigh(self, *values: str) -> str:
         comparer = self._subject.comparer

@@ -15,6 +15,7 @@ from app.views.rows import NAMES, against_report, listed, progress
 
 _A_PAGE = 50  # rows
 _ANY = ""
+_MANY = 12  # labels, over which one types to find them
 _ORDERS = [
     ("Largest change first", "change"),
     ("Student surest first", "surest"),
@@ -39,7 +40,9 @@ class DisagreementsTab:
         )
         with gr.Row():
             classes = [("Any class", _ANY), *((label, label) for label in subject.labels)]
-            label = gr.Dropdown(classes, value=_ANY, label="Right answer", filterable=False, min_width=150)
+            label = gr.Dropdown(
+                classes, value=_ANY, label="Right answer", filterable=len(classes) > _MANY, min_width=150
+            )
             order = gr.Dropdown(_ORDERS, value="change", label="Order", filterable=False, min_width=200)
             search = gr.Textbox(label="Search", placeholder="part of a text", max_length=100, min_width=150)
         with gr.Row():

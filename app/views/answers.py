@@ -22,25 +22,25 @@ NO_TEACHER = (
 def outcome(found: Comparison | None) -> str:
     """Whether the two agree, in one sentence, with a link to this very case."""
     if found is None:
-        return '<div class="outcome">Both answers appear here, with how long each took on this server.</div>'
+        return '<div class="outcome" role="status">Both answers appear here, with how long each took.</div>'
     learnt, taught, apart = found.student.answer, found.taught, found.apart
     link = _link(found)
     if taught is None or apart is None:
         said = f"The student says <b>{escape(learnt.label)}</b>, {learnt.score:.1%}."
         none = "There is no answer of the teacher to compare it with."
-        return f'<div class="outcome"><span>{said} {none}</span>{link}</div>'
+        return f'<div class="outcome" role="status"><span>{said} {none}</span>{link}</div>'
     change = (
         f"Largest change in probability, student against teacher: "
         f"{100 * apart.change:+.1f} points for <b>{escape(apart.label)}</b>."
     )
     if apart.agree:
         said = f"<b>They agree</b> on <b>{escape(learnt.label)}</b>. {change}"
-        return f'<div class="outcome agree"><span>{said}</span>{link}</div>'
+        return f'<div class="outcome agree" role="status"><span>{said}</span>{link}</div>'
     said = (
         f"<b>They disagree</b>: the teacher says <b>{escape(taught.label)}</b>, "
         f"the student <b>{escape(learnt.label)}</b>. {change}"
     )
-    return f'<div class="outcome disagree"><span>{said}</span>{link}</div>'
+    return f'<div class="outcome disagree" role="status"><span>{said}</span>{link}</div>'
 
 
 def _link(found: Comparison) -> str:
@@ -57,10 +57,16 @@ def _link(found: Comparison) -> str:
     )
 
 
-def answers(found: Comparison, usual_ms: float | None) -> str:
-    """Both answers side by side; `usual_ms` is the teacher's latency in the report, told where it is not asked."""
+def answers(found: Comparison, usual_ms: float | None, *, over_http: bool = False) -> str:
+    """Both answers side by side.
+
+    `usual_ms` is the teacher's latency in the report, told where it is not asked; `over_http` says that the student
+    is an endpoint.
+    """
     slowest = max(timed.p50_ms for timed in (found.student, found.teacher) if timed)
-    student = _side("Student", found.student.answer, _timing(found.student, slowest))
+    student = _side(
+        "Student", found.student.answer, _timing(found.student, slowest, ", over HTTP" if over_http else "")
+    )
     if found.teacher:
         faster = found.teacher.p50_ms / found.student.p50_ms
         teacher = _side("Teacher", found.teacher.answer, _timing(found.teacher, slowest))
@@ -91,9 +97,9 @@ def _side(name: str, answer: Answer, timing: str) -> str:
     )
 
 
-def _timing(timed: Timed, slowest: float) -> str:
+def _timing(timed: Timed, slowest: float, way: str = "") -> str:
     return (
-        f'<p class="timing"><b>{timed.p50_ms:.2f} ms</b> on this server, median of {timed.runs}'
+        f'<p class="timing"><b>{timed.p50_ms:.2f} ms</b> on this server{way}, median of {timed.runs}'
         f'<span class="bar time"><i style="width:{100 * timed.p50_ms / slowest:.2f}%"></i></span></p>'
     )
 
@@ -111,7 +117,7 @@ def words(found: Weighed | None, *, teacher_is_live: bool) -> str:
     label = escape(found.label)
     head = (
         f"<h2>What speaks for <b>{label}</b></h2>"
-        f'<p class="note">Each word is left out in turn: <mark class="for">the darker</mark>, the more of the '
+        f'<p class="note">Each word is left out in turn: <mark class="for">the stronger</mark>, the more of the '
         f'probability of {label} goes with it; <mark class="against">underlined</mark>, it speaks against it.</p>'
     )
     teacher = _words("Teacher", found.teacher) if found.teacher is not None else ""
@@ -127,7 +133,7 @@ def _words(name: str, found: Sequence[Piece]) -> str:
     largest = max((abs(piece.weight) for piece in found), default=0.0)
     marks = " ".join(_mark(piece, largest) for piece in found)
     most = ", ".join(
-        f"{escape(piece.text)} {100 * piece.weight:+.1f}"
+        f"\u201c{escape(piece.text)}\u201d {100 * piece.weight:+.1f}"
         for piece in weightiest(found)
         if round(piece.weight, 3)
     )

@@ -19,7 +19,7 @@ def batch(rows: int, compared: int, agreed: int, head: Sequence[Shown]) -> str:
     lines = "".join(map(_line, head))
     heads = "".join(f'<th scope="col">{name}</th>' for name in ("Text", "Teacher", "Student"))
     table = f"<table><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>" if lines else ""
-    return f'<div class="proof"><div class="outcome">{said}</div>{table}</div>'
+    return f'<div class="proof"><div class="outcome" role="status"><span>{said}</span></div>{table}</div>'
 
 
 def _line(one: Shown) -> str:

@@ -40,7 +40,7 @@ def _headline(report: Document) -> str:
             _card(
                 metric_name(report),
                 f"{learnt['score']:.1%}",
-                f"teacher {taught['score']:.1%}",
+                f"{span(learnt.get('score_ci'), '{:.1%}')}, teacher {taught['score']:.1%}".lstrip(", "),
                 kept,
             )
         )

@@ -52,7 +52,7 @@ def test_a_person_types_and_sees_both_answers(page_url: str, opened: "Page", sch
     assert "positive" in opened.locator("#answers .student h2").inner_text()
     assert "on this server, median of" in opened.locator("#answers").inner_text()
     see(opened, "What speaks for positive")
-    assert "warm +" in opened.locator("#words").inner_text()
+    assert "\u201cwarm\u201d +" in opened.locator("#words").inner_text()
 
     # A test row, with the keyboard alone.
     opened.get_by_role("link", name="a dull film with no plot").focus()
