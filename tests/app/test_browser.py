@@ -74,17 +74,23 @@ def test_what_is_typed_is_shown_as_it_is(page_url: str, opened: "Page") -> None:
     assert opened.locator("#words .words").first.inner_text().split() == evil.split()
 
 
-def test_a_link_opens_the_case_that_it_was_taken_from(page_url: str, opened: "Page") -> None:
-    opened.goto(f"{page_url}/?text=a+dull+%26+grim+film")
-    see(opened, "The student says negative")
-    assert opened.get_by_label("Text").input_value() == "a dull & grim film"
-    opened.goto(f"{page_url}/?row=7")
-    see(opened, "They disagree")
-    link = opened.get_by_role("link", name="Link to this case").get_attribute("href")
-    assert link == "?row=7"
-    opened.goto(f"{page_url}/?row=99")
-    opened.get_by_role("button", name="Compare").wait_for()
-    assert opened.get_by_label("Text").input_value() == ""
+@pytest.mark.parametrize(
+    ("query", "text", "told"),
+    [
+        ("text=a+dull+%26+grim+film", "a dull & grim film", "The student says negative"),
+        ("row=7", "stale and grim and silly", "They disagree"),
+        ("row=99", "", "Both answers appear here"),
+        ("row=-1&text=%3Cb%3Egood", "<b>good", "The student says positive"),
+    ],
+)
+def test_a_link_opens_the_case_that_it_was_taken_from(
+    page_url: str, opened: "Page", query: str, text: str, told: str
+) -> None:
+    opened.goto(f"{page_url}/?{query}")
+    see(opened, told)
+    assert opened.get_by_label("Text").input_value() == text
+    if query == "row=7":
+        assert opened.get_by_role("link", name="Link to this case").get_attribute("href") == "?row=7"
 
 
 def test_a_disagreement_lands_in_the_comparison(page_url: str, opened: "Page") -> None:
