@@ -97,6 +97,7 @@ def take(page: Page, endpoint: str | None, target: Callable[[str], Path]) -> Non
         file = Path(folder) / "films.csv"
         file.write_text(f'id,text\n1,"{TEXT}"\n2,dull and far too long\n3,a joy from start to end\n')
         page.locator("#file input[type=file]").set_input_files(file)
+        page.locator("#file").get_by_text("films", exact=True).wait_for()
         page.get_by_role("button", name="Answer the file").click()
         page.get_by_text("3 rows answered").wait_for()
     shoot(page, target("batch"))

@@ -129,7 +129,7 @@ def test_a_file_is_answered_and_a_bad_one_is_told(page_url: str, opened: "Page",
     source = tmp_path / "films.csv"
     source.write_text("a,b\n1,2\n")
     opened.locator("input[type=file]").set_input_files(source)
-    see(opened, "films.csv")
+    opened.locator("#file").get_by_text("films", exact=True).wait_for()  # the name without its ending
     opened.get_by_role("button", name="Answer the file").click()
     see(opened, "films.csv has the columns 'a', 'b'")
     assert not opened.get_by_role("button", name="Download the answers").is_visible()
@@ -138,7 +138,7 @@ def test_a_file_is_answered_and_a_bad_one_is_told(page_url: str, opened: "Page",
     source = tmp_path / "better.csv"
     source.write_text("text\na warm story of no plot\ngrim\n")
     opened.locator("input[type=file]").set_input_files(source)
-    see(opened, "better.csv")
+    opened.locator("#file").get_by_text("better", exact=True).wait_for()  # the name without its ending
     opened.get_by_role("button", name="Answer the file").click()
     see(opened, "2 rows answered")
     see(opened, "agree on 0 of 1")
