@@ -18,7 +18,7 @@ from serve.tasks import Answer
 
 Kind = Literal["all", "differ", "student_wrong", "teacher_wrong", "both_wrong"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-_AT_ONCE = 16  # rows in a turn: whoever waits for an answer waits for so many at most
+_AT_ONCE = 8  # rows in a turn: whoever waits for an answer waits for so many at most
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,15 +31,33 @@ class DisagreementsTab:
         self._subject = subject
         self._progress = gr.HTML(progress(subject.rows), elem_id="progress")
         with gr.Row(equal_height=True, elem_id="plots"):
-            with gr.Column(min_width=320):
+            with gr.Column(min_width=320, visible=bool(subject.rows.rows)):
                 self._confusion = gr.HTML("", elem_id="confusion")
             with gr.Column(min_width=320):
                 gr.HTML(reliability(subject.report), elem_id="reliability")
-        self._kind = gr.Radio(
-            [(NAMES[kind], kind) for kind in KINDS], value="differ", label="Which rows", elem_id="kind"
+        with gr.Column(visible=bool(subject.rows.rows)):
+            self._kind = gr.Radio(
+                [(NAMES[kind], kind) for kind in KINDS], value="differ", label="Which rows", elem_id="kind"
+            )
+            narrowed = self._narrowed_by()
+        self.list = gr.HTML("", js_on_load=ROW_LINKS, elem_id="rows")
+        self._shown = gr.State(_A_PAGE)
+        self._more = gr.Button("Show more", visible=False, elem_id="more")
+        self._asked = [self._kind, *narrowed, self._shown]
+        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+        filters = [self._kind.change, *(one.change for one in narrowed)]
+        gr.on(
+            filters, self._anew, inputs=self._asked, outputs=[self._shown, self.list, self._more],
+            trigger_mode="always_last", **quiet,
+        )  # fmt: skip
+        self._more.click(
+            self._some_more, inputs=self._asked, outputs=[self._shown, self.list, self._more], **quiet
         )
+
+    def _narrowed_by(self) -> list[Any]:
+        """What `Selection` has beside the kind, in its order."""
         with gr.Row():
-            classes = [("Any class", _ANY), *((label, label) for label in subject.labels)]
+            classes = [("Any class", _ANY), *((label, label) for label in self._subject.labels)]
             label = gr.Dropdown(
                 classes, value=_ANY, label="Right answer", filterable=len(classes) > _MANY, min_width=150
             )
@@ -48,19 +66,7 @@ class DisagreementsTab:
         with gr.Row():
             least = gr.Slider(0, 100, 0, step=1, label="Student at least so sure, %", min_width=250)
             most = gr.Slider(0, 100, 100, step=1, label="Student at most so sure, %", min_width=250)
-        self.list = gr.HTML("", js_on_load=ROW_LINKS, elem_id="rows")
-        self._shown = gr.State(_A_PAGE)
-        self._more = gr.Button("Show more", visible=False, elem_id="more")
-        self._asked = [self._kind, label, least, most, search, order, self._shown]
-        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-        filters = [self._kind.change, label.change, order.change, search.change, least.release, most.release]
-        gr.on(
-            filters, self._anew, inputs=self._asked, outputs=[self._shown, self.list, self._more],
-            trigger_mode="always_last", **quiet,
-        )  # fmt: skip
-        self._more.click(
-            self._some_more, inputs=self._asked, outputs=[self._shown, self.list, self._more], **quiet
-        )
+        return [label, least, most, search, order]
 
     @property
     def looked_at(self) -> list[gr.components.Component]:
