@@ -16,7 +16,7 @@ class LiveTab:
 
     def __init__(self, watched: Watched) -> None:
         self._watched = watched
-        shown = gr.HTML(self._look, elem_id="live")
+        shown = gr.HTML(self._look(), elem_id="live")
         gr.Timer(_SECONDS).tick(self._look, outputs=shown, api_visibility="private", show_progress="hidden")
 
     def _look(self) -> str:

@@ -46,6 +46,8 @@ def pages(bundle_folder: Path, report: dict[str, Any], rows: list[Row]) -> Itera
 
 def test_texts_go_to_the_endpoint_and_test_rows_to_the_bundle(pages: tuple[str, str]) -> None:
     client = Client(pages[0], verbose=False)
+    named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    assert sorted(named) == ["/batch", "/classify", "/compare", "/disagreements", "/weigh"]
     found = client.predict("a good film", api_name="/compare")
     assert found["student"]["label"] == "positive"
     assert found["student"]["tokens"] == 5
