@@ -13,14 +13,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _show(given: Given) -> None:
     # Imported here so that --help answers at once.
-    from app.launch import show
+    from app.launch import Reach, show
 
     show(
         given.bundle,
-        host=given.host,
-        port=given.port,
+        reach=Reach(host=given.host, port=given.port, insecure=given.insecure),
         threads=given.threads,
-        insecure=given.insecure,
         ready=lambda url: say(f"showing {given.bundle} on {url}"),
     )
 

@@ -2,7 +2,9 @@
 
 import statistics
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from serve.predictor import Predictor
 from serve.tasks import Answer
@@ -10,6 +12,20 @@ from serve.tasks import Answer
 _REPEATS = 9
 _SECONDS = 0.6  # a slow teacher is timed fewer times, so that nobody waits
 _REST_SECONDS = 0.05
+
+
+class Labelled(Protocol):
+    """What two answers must have to be compared."""
+
+    @property
+    def label(self) -> str:
+        """The answer."""
+        ...
+
+    @property
+    def probabilities(self) -> Mapping[str, float]:
+        """Of every label."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +59,7 @@ def timed(predictor: Predictor, text: str) -> Timed:
     return Timed(answer, 1000 * statistics.median(durations), len(durations))
 
 
-def difference(teacher: Answer, student: Answer) -> Difference:
+def difference(teacher: Labelled, student: Labelled) -> Difference:
     """The difference between two answers, over the labels of both."""
     changes = {
         label: student.probabilities.get(label, 0.0) - teacher.probabilities.get(label, 0.0)

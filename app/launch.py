@@ -1,69 +1,109 @@
 """From a bundle's folder, or from a page, to a page in the browser."""
 
 import json
+import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import gradio as gr
 from starlette.middleware import Middleware
 
+from app.batch import MOST_BYTES
 from app.evaluation import read_rows
+from app.inside import Inside, stay_inside
+from app.live import Watch
 from app.page import build_page
 from app.styles import CSS, theme
-from serve.bundle import EVALUATION, REPORT, read
-from serve.errors import BundleError
+from app.subject import Watched, subject
+from serve.bundle import EVALUATION, MANIFEST, REPORT, Bundle, read, sha256
+from serve.client import Endpoint
+from serve.errors import BundleError, UserError
 from serve.guard import Guard, is_loopback
 from serve.listening import check_host, listen
 from serve.predictor import Predictor
 from serve.runtime import OnnxRuntime
+
+_FOLDER = "GRADIO_TEMP_DIR"  # as Gradio reads it
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Where the page listens, and who may reach it."""
+
+    host: str = "127.0.0.1"
+    port: int = 7860  # 0 takes a free one
+    insecure: bool = False  # listen beyond this machine, though nobody is asked for a key
+    share: bool = False  # a public address through Gradio's own tunnel, for a week
+    mcp: bool = False  # also speak the Model Context Protocol
 
 
 def show(
     bundle: Path,
     *,
     teacher: Predictor | None = None,
-    host: str = "127.0.0.1",
-    port: int = 7860,
+    endpoint: Endpoint | None = None,
+    reach: Reach | None = None,
     threads: int | None = None,
-    insecure: bool = False,
     ready: Callable[[str], None] | None = None,
 ) -> None:
     """Show a bundle's student beside its teacher until SIGTERM or SIGINT.
 
-    Without a `teacher` its stored answers are shown. `ready` is called with the URL once the page can be
-    opened; port 0 takes a free port. Raises `UserError` and `BundleError`.
+    Without a `teacher` its stored answers are shown. With an `endpoint` it answers what people type, in place of
+    the bundle's own file, and its metrics are drawn. `ready` is called with the URL once the page can be
+    opened. Raises `UserError` and `BundleError`.
     """
-    check_host(host, insecure=insecure)
+    reach = reach or Reach()
+    check_host(reach.host, insecure=reach.insecure)
     checked = read(bundle)
+    if checked.manifest.text_pair:
+        raise UserError(
+            f"{bundle} holds a model that reads pairs of texts",
+            "a model of single texts, which is what this page asks",
+            "ask it with `compress serve` or `compress predict`",
+        )
     student = OnnxRuntime(checked, threads)
-    rows = read_rows(bundle / EVALUATION)
-    page = build_page(student, teacher, _report(bundle / REPORT), rows, title=checked.manifest.name)
-    url = launch(page, host=host, port=port, insecure=insecure)
-    try:
-        if ready is not None:
-            ready(url)
-        _wait()
-    finally:
-        page.close(verbose=False)
+    about = subject(
+        checked.manifest.name,
+        _report(bundle / REPORT),
+        read_rows(bundle / EVALUATION),
+        student,
+        teacher,
+        _watched(endpoint, checked) if endpoint else None,
+    )
+    with _own_folder():
+        page = build_page(about)
+        url = launch(page, reach)
+        try:
+            if ready is not None:
+                ready(url)
+            _wait()
+        finally:
+            about.rows.stop()
+            page.close(verbose=False)
 
 
-def launch(page: gr.Blocks, *, host: str = "127.0.0.1", port: int = 7860, insecure: bool = False) -> str:
-    """Serve the page from a thread of this process; returns its URL.
+def launch(page: gr.Blocks, reach: Reach | None = None) -> str:
+    """Serve the page from a thread of this process; returns its URL, the public one where it is shared.
 
-    Nothing is shared, counted or fetched from elsewhere. Raises `UserError` for a host that others reach,
-    unless `insecure`, and for a port that is taken. `page.close()` ends it.
+    Unless it is shared, nothing is sent to or fetched from elsewhere. Raises `UserError` for a host that others
+    reach, unless `insecure`, and for a port that is taken. `page.close()` ends it.
     """
-    check_host(host, insecure=insecure)
-    page.queue(max_size=32)
-    # Gradio by itself answers any Host and any Origin.
-    guard = Middleware(Guard, loopback=is_loopback(host))
-    _, url, _ = page.launch(
-        server_name=host,
-        server_port=_free(host, port),
+    reach = reach or Reach()
+    check_host(reach.host, insecure=reach.insecure)
+    page.queue(max_size=64)
+    stay_inside(page)
+    # Gradio by itself answers any Host and any Origin. Who comes through the tunnel names the tunnel as the host.
+    guard = Middleware(Guard, loopback=is_loopback(reach.host) and not reach.share)
+    _, url, public = page.launch(
+        server_name=reach.host,
+        server_port=_free(reach.host, reach.port),
         prevent_thread_lock=True,
-        share=False,
+        share=reach.share,
         quiet=True,
         theme=theme(),
         css=CSS,
@@ -71,10 +111,39 @@ def launch(page: gr.Blocks, *, host: str = "127.0.0.1", port: int = 7860, insecu
         ssr_mode=False,
         strict_cors=True,
         enable_monitoring=False,
-        max_file_size="1kb",  # nothing is uploaded here
-        app_kwargs={"middleware": [guard]},
+        run_history=False,  # it would keep what people typed, in their browser
+        mcp_server=reach.mcp,
+        allowed_paths=[],
+        max_file_size=MOST_BYTES,
+        app_kwargs={"middleware": [guard, Middleware(Inside)]},
     )
-    return url.rstrip("/")
+    return (public or url).rstrip("/")
+
+
+@contextmanager
+def _own_folder() -> Iterator[None]:
+    """What people upload lies in a folder of its own that only this user reads, and is gone at the end."""
+    before = os.environ.get(_FOLDER)
+    with TemporaryDirectory(prefix="compress-demo-") as folder:
+        os.environ[_FOLDER] = folder
+        try:
+            yield
+        finally:
+            os.environ.pop(_FOLDER)
+            if before is not None:
+                os.environ[_FOLDER] = before
+
+
+def _watched(endpoint: Endpoint, bundle: Bundle) -> Watched:
+    """The endpoint, to be looked at; raises `UserError` where it answers with other labels."""
+    if set(endpoint.labels) != set(bundle.manifest.labels):
+        raise UserError(
+            f"the endpoint {endpoint.url} answers with the labels {', '.join(endpoint.labels)}",
+            f"those of the bundle: {', '.join(bundle.manifest.labels)}",
+            "give the endpoint that serves this bundle",
+        )
+    is_this = endpoint.info.bundle_sha256 == sha256(bundle.folder / MANIFEST)
+    return Watched(endpoint, Watch(endpoint.metrics), is_this)
 
 
 def _free(host: str, port: int) -> int:

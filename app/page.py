@@ -1,169 +1,72 @@
-"""The page: the report's figures on top, below them one text and two answers."""
+"""The page: the report's figures on top, and a tab for each way to look closer."""
 
-from collections.abc import Sequence
-from html import escape
+from typing import Any
 
 import gradio as gr
 
-from app.cards import cards
-from app.comparison import Difference, Timed, difference, timed
-from app.evaluation import Row
-from app.examples import Examples, choose
-from app.report import Document, latency
-from app.report import teacher as teacher_row
-from app.stored_teacher import StoredTeacher
-from serve.errors import InputError
-from serve.predictor import Predictor
-from serve.tasks import Answer
+from app.endpoints import Endpoints
+from app.selection import examples
+from app.subject import Subject
+from app.tabs import compare
+from app.tabs.batch import BatchTab
+from app.tabs.compare import CompareTab
+from app.tabs.disagreements import DisagreementsTab
+from app.tabs.live import LiveTab
+from app.views.cards import head
+from app.views.rows import examples as examples_view
+from app.views.table import figures
 
-MAX_CHARACTERS = 5_000
-_TOP = 5
-_ONLY_STORED = (
-    "The teacher's model is not loaded, so it answers only the stored test rows. "
-    "Start the demo with <code>--teacher MODEL</code> to ask it about any text."
-)
-
-Outputs = tuple[dict[str, float] | None, str, dict[str, float] | None, str, str]
+_TICK_SECONDS = 0.5  # while the student answers the test rows
+_KEPT_SECONDS = (600, 3600)  # files that people gave: looked for how often, and kept for how long
 
 
-class Comparer:
-    """What the page asks when somebody presses the button."""
-
-    def __init__(
-        self, student: Predictor, live_teacher: Predictor | None, report: Document, rows: Sequence[Row]
-    ) -> None:
-        self._student = student
-        self._live_teacher = live_teacher
-        self._stored_teacher = StoredTeacher(rows)
-        self._report = report
-
-    def compare(self, text: str) -> Outputs:
-        """Both answers to a text: the teacher's and its timing, the student's and its, the outcome."""
-        if not text or not text.strip():
-            raise _mistake("Type a text first, or pick one of the examples.")
-        if len(text) > MAX_CHARACTERS:
-            raise _mistake(f"The text has {len(text):,} characters; this page takes {MAX_CHARACTERS:,}.")
-        try:
-            learnt = timed(self._student, text)
-            taught, teacher_note = self._ask_teacher(text)
-        except InputError as error:
-            raise _mistake(f"Found {error.found}; expected {error.expected}.") from None
-        found = difference(taught, learnt.answer) if taught else None
-        return (
-            dict(taught.probabilities) if taught else None,
-            f'<div class="timing">{teacher_note}</div>',
-            dict(learnt.answer.probabilities),
-            f'<div class="timing">{_timing(learnt)}{_truncation(learnt.answer)}</div>',
-            _outcome(found, taught, learnt.answer),
-        )
-
-    def _ask_teacher(self, text: str) -> tuple[Answer | None, str]:
-        if self._live_teacher is not None:
-            asked = timed(self._live_teacher, text)
-            return asked.answer, _timing(asked) + _truncation(asked.answer)
-        if not self._stored_teacher.knows(text):
-            return None, _ONLY_STORED
-        measured = latency(self._report, teacher_row(self._report))
-        usual = f"; its p50 in the report is {measured['p50_ms']:.2f} ms" if measured else ""
-        return self._stored_teacher.predict([text])[0], f"Stored answer, not timed now{usual}."
-
-
-def build_page(
-    student: Predictor,
-    teacher: Predictor | None,
-    report: Document,
-    evaluation: Sequence[Row],
-    *,
-    title: str = "Teacher and student",
-) -> gr.Blocks:
-    """The page, ready for `app.launch.launch`.
-
-    Without a `teacher` its stored answers to the `evaluation` rows are shown. The student answers some of
-    these rows now, for a few seconds at most, to find the ones on which the two disagree.
-    """
-    comparer = Comparer(student, teacher, report, evaluation)
-    examples = choose(evaluation, student)
-    page = gr.Blocks(title=title, analytics_enabled=False)
+def build_page(subject: Subject) -> gr.Blocks:
+    """The page, ready for `app.launch.launch`; the student answers the test rows once somebody opens it."""
+    page = gr.Blocks(title=subject.title, analytics_enabled=False, delete_cache=_KEPT_SECONDS)
     with page:
-        gr.HTML(cards(report, title))
-        text = gr.Textbox(
-            label="Text", placeholder="Type a text, then press Compare", lines=2, max_lines=8,
-            max_length=MAX_CHARACTERS, elem_id="text",
-        )  # fmt: skip
-        button = gr.Button("Compare", variant="primary", elem_id="compare")
-        outcome = gr.HTML(_outcome(None, None, None), elem_id="outcome")
-        with gr.Row(equal_height=True):
-            with gr.Column(min_width=300):
-                teacher_label = gr.Label(label="Teacher", num_top_classes=_TOP, elem_id="teacher")
-                teacher_timing = gr.HTML('<div class="timing"></div>', elem_id="teacher_timing")
-            with gr.Column(min_width=300):
-                student_label = gr.Label(label="Student", num_top_classes=_TOP, elem_id="student")
-                student_timing = gr.HTML('<div class="timing"></div>', elem_id="student_timing")
-        _examples(examples, text)
-        gr.on(
-            [button.click, text.submit],
-            comparer.compare,
-            inputs=text,
-            outputs=[teacher_label, teacher_timing, student_label, student_timing, outcome],
-            api_name="compare",
-            api_description="Both answers to one text, with their latency on this server.",
-            # One at a time: two at once would slow each other down, and the times would be wrong.
-            concurrency_limit=1,
-            show_progress="minimal",
+        gr.HTML(head(subject.report, subject.title))
+        with gr.Tabs() as tabs:
+            with gr.Tab("Compare", id=compare.TAB):
+                comparing = CompareTab(subject)
+            with gr.Tab("Disagreements", id="disagreements"):
+                disagreeing = DisagreementsTab(subject)
+            with gr.Tab("Batch", id="batch"):
+                BatchTab(subject)
+            if subject.watched is not None:
+                with gr.Tab("Live", id="live"):
+                    LiveTab(subject.watched)
+            with gr.Tab("Figures", id="figures"):
+                gr.HTML(figures(subject.report))
+        carried = disagreeing.carried_to(comparing.values_of, tabs, compare.TAB, comparing.boxes)
+        comparing.compared_after(carried)
+        _look_while_answering(page, subject, comparing, disagreeing)
+        page.load(
+            comparing.open_at,
+            outputs=[comparing.asked_for, *comparing.boxes],
+            api_visibility="private",
+            show_progress="hidden",
         )
+        Endpoints(subject).register()
     return page
 
 
-def _examples(found: Examples, text: gr.Textbox) -> None:
-    groups = [("disagree", found.disagreements), ("agree", found.agreements)]
-    for word, texts in groups:
-        if texts:
-            gr.Examples(
-                [[example] for example in texts],
-                inputs=text,
-                label=f"Test rows on which teacher and student {word}",
-                cache_examples=False,
-                preload=False,
-                api_name=f"example_{word}",
-                api_visibility="private",
-            )
-    if found.tried:
-        gr.HTML(
-            f'<div class="timing">The student answered {found.tried} stored rows when this page started and '
-            f"agreed with the teacher on {found.agreed} of them.</div>"
-        )
+def _look_while_answering(
+    page: gr.Blocks, subject: Subject, comparing: CompareTab, disagreeing: DisagreementsTab
+) -> None:
+    """Renew what the test rows give, twice a second, until all of them are answered."""
 
+    def look(*asked: Any) -> tuple[Any, ...]:
+        subject.rows.begin()
+        is_complete = subject.rows.is_complete  # before the look, so that the last one sees everything
+        to_try = examples_view(*examples(subject.rows.pairs))
+        return (gr.Timer(active=not is_complete), to_try, *disagreeing.look(*asked))
 
-def _timing(asked: Timed) -> str:
-    return f"<b>{asked.p50_ms:.2f} ms</b> on this server, median of {asked.runs}"
-
-
-def _truncation(answer: Answer) -> str:
-    if not answer.truncated:
-        return ""
-    return (
-        f'<span class="warning">Only the first {answer.tokens} tokens were read; the text is longer.</span>'
+    timer = gr.Timer(_TICK_SECONDS)
+    gr.on(
+        [page.load, timer.tick],
+        look,
+        inputs=disagreeing.looked_at,
+        outputs=[timer, comparing.examples, *disagreeing.looks],
+        api_visibility="private",
+        show_progress="hidden",
     )
-
-
-def _outcome(found: Difference | None, taught: Answer | None, learnt: Answer | None) -> str:
-    if learnt is None:
-        return '<div class="outcome">Both answers appear here, with how long each took on this server.</div>'
-    if found is None or taught is None:
-        said = f"The student says <b>{escape(learnt.label)}</b>, {learnt.score:.1%}."
-        return f'<div class="outcome">{said} There is no answer of the teacher to compare it with.</div>'
-    change = f"{100 * found.change:+.1f} points for <b>{escape(found.label)}</b>"
-    if found.agree:
-        return (
-            f'<div class="outcome agree"><b>They agree</b> on <b>{escape(learnt.label)}</b>. '
-            f"Largest change in probability, student against teacher: {change}.</div>"
-        )
-    return (
-        f'<div class="outcome disagree"><b>They disagree</b>: '
-        f"the teacher says <b>{escape(taught.label)}</b>, the student <b>{escape(learnt.label)}</b>. "
-        f"Largest change in probability, student against teacher: {change}.</div>"
-    )
-
-
-def _mistake(message: str) -> gr.Error:
-    return gr.Error(message, title="Not compared", print_exception=False)

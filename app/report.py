@@ -31,6 +31,11 @@ def latency(report: Document, row: Document | None) -> Document | None:
     return measured if isinstance(measured, Mapping) else None
 
 
+def metric_name(report: Document) -> str:
+    """What the scores are, for people: Accuracy, Macro f1; Agreement where the rows have no labels."""
+    return str(report.get("metric") or "agreement").replace("_", " ").capitalize()
+
+
 def _model(report: Document, **wanted: str) -> Document | None:
     for row in report.get("models", []):
         if all(row.get(key) == value for key, value in wanted.items()):

@@ -1,18 +1,25 @@
-"""Takes the picture of the demo that the README shows.
+"""Takes a picture of each tab of the demo, light, dark and as a phone shows it.
 
-    .venv/bin/python benchmarks/screenshot.py runs/sst2/bundle docs/images/demo.png
+    .venv/bin/python benchmarks/screenshot.py runs/sst2/bundle pictures --teacher runs/sst2/stages/teacher-...
 
-Needs Chromium (`make browser` installs it where it can). Types a text, waits for both answers, takes the page.
+Needs Chromium (`make browser` installs it where it can). With `--live` an endpoint on the same bundle is started, so
+that its tab is there too. The README's pictures are `compare-light.png` and `disagreements-light.png`, taken without.
 """
 
+import argparse
+import json
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 QUIET = (
     "--no-sandbox",
@@ -22,37 +29,112 @@ QUIET = (
     "--disable-sync",
 )
 TEXT = "a bit slow in the middle, but the actors make it worth your while"
+TALLEST = 1450  # of a page with many rows, its beginning
+LOOKS = {
+    "light": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
+    "dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
+    "phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light"},
+}
 
 
-def main(bundle: Path, target: Path, teacher: str | None) -> None:
-    """Start the demo on a free port, look at it, stop it."""
-    browser_path = next(
-        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-    )
-    if browser_path is None:
+def main(bundle: Path, folder: Path, teacher: str | None, *, live: bool) -> None:
+    """Start the demo, and with `live` an endpoint, on free ports, look at every tab, stop them."""
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
         sys.exit("no Chromium found: apt-get install chromium")
-    command = [str(Path(sys.executable).parent / "compress"), "demo", str(bundle), "--port", "0"]
-    if teacher is not None:
-        command += ["--teacher", teacher]
-    demo = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert demo.stdout is not None
+    folder.mkdir(parents=True, exist_ok=True)
+    arguments = ["demo", str(bundle), *(["--teacher", teacher] if teacher else [])]
+    with ExitStack() as running:
+        endpoint = None
+        if live:
+            serving = started("serve", str(bundle), "--workers", "1", "--threads", "1")
+            endpoint = running.enter_context(serving)
+            arguments += ["--endpoint", endpoint]
+        demo = running.enter_context(started(*arguments))
+        playwright = running.enter_context(sync_playwright())
+        browser = playwright.chromium.launch(executable_path=path, args=list(QUIET))
+        for name, look in LOOKS.items():
+            page = browser.new_page(**look)
+            page.set_default_timeout(60_000)
+            page.goto(demo)
+            take(page, endpoint, lambda tab, name=name: folder / f"{tab}-{name}.png")
+            page.close()
+        browser.close()
+    for picture in sorted(folder.glob("*.png")):
+        print(f"{picture}  {picture.stat().st_size / 1000:.0f} kB")
+
+
+@contextmanager
+def started(command: str, *arguments: str) -> Iterator[str]:
+    """A command of ours that listens on a free port; its address."""
+    program = [sys.executable, "-m", "compress", command, *arguments, "--port", "0"]
+    process = subprocess.Popen(program, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
     try:
-        found = re.search(r"http://\S+", demo.stdout.readline())
-        assert found, "the demo did not start"
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=browser_path, args=list(QUIET))
-            page = browser.new_page(viewport={"width": 1280, "height": 900})
-            page.goto(found[0])
-            page.get_by_label("Text").fill(TEXT)
-            page.get_by_role("button", name="Compare").click()
-            page.get_by_text("median of").first.wait_for()
-            target.parent.mkdir(parents=True, exist_ok=True)
-            page.screenshot(path=str(target), full_page=True)
-            browser.close()
+        found = re.search(r"http://\S+", process.stdout.readline())
+        assert found, f"compress {command} did not start"
+        yield found[0]
     finally:
-        demo.send_signal(signal.SIGTERM)
-        demo.wait(timeout=30)
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=60)
+
+
+def take(page: Page, endpoint: str | None, target: Callable[[str], Path]) -> None:
+    """Every tab, each with something in it."""
+    page.locator("#examples a").first.wait_for()
+    # Only when all rows are answered are the examples those that lie furthest apart.
+    page.get_by_role("tab", name="Disagreements").click()
+    page.get_by_text("in the report").or_(page.get_by_text("the report says")).wait_for()
+    shoot(page, target("disagreements"))
+
+    page.get_by_role("tab", name="Compare").click()
+    page.locator("#examples a").first.click()
+    page.get_by_text("What speaks for").wait_for()
+    shoot(page, target("compare"))
+
+    page.get_by_role("tab", name="Batch").click()
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "films.csv"
+        file.write_text(f'id,text\n1,"{TEXT}"\n2,dull and far too long\n3,a joy from start to end\n')
+        page.locator("#file input[type=file]").set_input_files(file)
+        page.locator("#file").get_by_text("films", exact=True).wait_for()
+        page.get_by_role("button", name="Answer the file").click()
+        page.get_by_text("3 rows answered").wait_for()
+    shoot(page, target("batch"))
+
+    if endpoint is not None:
+        page.get_by_role("tab", name="Live").click()
+        for number in range(120):
+            body = json.dumps({"inputs": [[f"{TEXT} {number}"]] * (1 + number % 9)}).encode()
+            request = urllib.request.Request(
+                f"{endpoint}/predict", body, {"Content-Type": "application/json"}
+            )
+            urllib.request.urlopen(request).read()
+            page.wait_for_timeout(60)
+        page.locator("#live svg").wait_for()
+        shoot(page, target("live"))
+
+    page.get_by_role("tab", name="Figures").click()
+    page.get_by_text("Thresholds").wait_for()
+    shoot(page, target("figures"))
+
+
+def shoot(page: Page, target: Path) -> None:
+    """The page, once what moves has come to rest."""
+    page.wait_for_timeout(400)
+    height = min(TALLEST, page.evaluate("document.documentElement.scrollHeight"))
+    page.screenshot(
+        path=str(target),
+        full_page=True,
+        clip={"x": 0, "y": 0, "width": page.viewport_size["width"], "height": height},
+    )
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else None)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--teacher", help="a model folder or a bundle, to answer live")
+    parser.add_argument("--live", action="store_true", help="start an endpoint, too")
+    given = parser.parse_args()
+    main(given.bundle, given.folder, given.teacher, live=given.live)

@@ -1,21 +1,46 @@
 """`compress demo`: the bundle's model beside its teacher."""
 
+import os
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from serve.client import Endpoint
     from serve.predictor import Predictor
 
 
 def show_demo(
-    bundle: Path, teacher: str | None, *, host: str, port: int, insecure: bool, ready: Callable[[str], None]
+    bundle: Path,
+    teacher: str | None,
+    endpoint: str | None,
+    *,
+    host: str,
+    port: int,
+    insecure: bool,
+    share: bool,
+    mcp: bool,
+    ready: Callable[[str], None],
 ) -> None:
-    """Open the page; the teacher answers live where its folder is given, else from the bundle's rows."""
-    from app.launch import show
+    """Open the page; teacher and endpoint answer where they are given, else the bundle's rows and its own file."""
+    from app.launch import Reach, show
+    from compress.errors import MissingExtraError
 
+    if mcp and find_spec("mcp") is None:
+        raise MissingExtraError("demo --mcp", "mcp", "mcp")
+    reach = Reach(host, port, insecure=insecure, share=share, mcp=mcp)
     live = None if teacher is None else live_teacher(teacher, bundle)
-    show(bundle, teacher=live, host=host, port=port, insecure=insecure, ready=ready)
+    remote = None if endpoint is None else _endpoint(endpoint)
+    show(bundle, teacher=live, endpoint=remote, reach=reach, ready=ready)
+
+
+def _endpoint(url: str) -> "Endpoint":
+    """A running `compress serve`, shown the key of the environment if there is one."""
+    from serve.client import Endpoint
+    from serve.key import VARIABLE
+
+    return Endpoint(url, os.environ.get(VARIABLE))
 
 
 def live_teacher(name: str, bundle: Path) -> "Predictor":

@@ -27,6 +27,13 @@ _LARGEST_CELL = 10_000_000  # over it the file is taken for something else than 
 
 
 @dataclass(frozen=True, slots=True)
+class _Wanted:
+    column: str | None
+    pair_column: str | None
+    pairs: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Layout:
     header: list[str]
     text_index: int
@@ -45,26 +52,56 @@ def predict_csv(
     pair_column: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
-    """Write `source` with the columns of `ADDED_COLUMNS` to `target`; returns the number of rows.
+    """Write `source` with the columns of `ADDED_COLUMNS` to `target`, as `annotate_csv` does; returns the rows."""
 
-    The texts are in `column`, else in "text", else in "sentence", else in the only column; for a model of `pairs` in
-    `column` and `pair_column`, else in the first of `PAIR_COLUMNS` that the file has. `progress` is
-    called with (rows done, rows in all). Text cells that a spreadsheet would run as a formula get a
-    leading apostrophe. Raises `InputError`; `target` is then as it was before.
+    def cells(texts: Sequence[Input]) -> list[list[str]]:
+        answers = predictor.predict(texts)
+        return [[answer.label, f"{answer.score:.4f}", str(answer.truncated).lower()] for answer in answers]
+
+    return annotate_csv(
+        source,
+        target,
+        ADDED_COLUMNS,
+        cells,
+        column=column,
+        pairs=pairs,
+        pair_column=pair_column,
+        progress=progress,
+    )
+
+
+def annotate_csv(
+    source: Path,
+    target: Path,
+    added: Sequence[str],
+    cells: Callable[[Sequence[Input]], Sequence[Sequence[str]]],
+    *,
+    column: str | None = None,
+    pairs: bool = False,
+    pair_column: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    most_rows: int | None = None,
+) -> int:
+    """Write `source` with the columns `added` to `target`; returns the number of rows.
+
+    `cells` gets some texts and gives the added cells of each. The texts are in `column`, else in "text", else in
+    "sentence", else in the only column; for a model of `pairs` in `column` and `pair_column`, else in the first of
+    `PAIR_COLUMNS` that the file has. `progress` is called with (rows done, rows in all). Text cells that
+    a spreadsheet would run as a formula get a leading apostrophe. Raises `InputError`, also for more than
+    `most_rows`; `target` is then as it was before.
     """
     _check_paths(source, target)
-    layout = _checked_layout(source, column, pair_column, pairs=pairs)
+    layout = _checked_layout(source, _Wanted(column, pair_column, pairs), added, most_rows)
     done = 0
     with _replaced_when_complete(target, "utf-8-sig" if layout.has_bom else "utf-8") as stream:
         writer = csv.writer(stream)
-        writer.writerow([*map(_harmless, layout.header), *ADDED_COLUMNS])
+        writer.writerow([*map(_harmless, layout.header), *added])
         rows = (row for _, row in _rows(source))
         next(rows)
         while chunk := list(islice(rows, _CHUNK)):
-            answers = predictor.predict([_asked(row, layout) for row in chunk])
-            for row, answer in zip(chunk, answers, strict=True):
-                added = [_harmless(answer.label), f"{answer.score:.4f}", str(answer.truncated).lower()]
-                writer.writerow([*map(_harmless, row), *added])
+            found = cells([_asked(row, layout) for row in chunk])
+            for row, more in zip(chunk, found, strict=True):
+                writer.writerow([*map(_harmless, row), *map(_harmless, more)])
             done += len(chunk)
             if progress is not None:
                 progress(done, layout.rows)
@@ -91,16 +128,19 @@ def _asked(row: list[str], layout: _Layout) -> Input:
     return text if layout.pair_index is None else (text, row[layout.pair_index])
 
 
-def _checked_layout(source: Path, column: str | None, pair_column: str | None, *, pairs: bool) -> _Layout:
+def _checked_layout(source: Path, wanted: _Wanted, added: Sequence[str], most_rows: int | None) -> _Layout:
     """Read the whole file once; raises `InputError` for the first thing that is wrong with it."""
     rows = _rows(source)
     _, header = next(rows, (0, []))
     if not header:
         raise InputError(f"{source} is empty", "a header line, then one row per text", "give another file")
-    if pairs and column is None and pair_column is None:
+    column, pair_column = wanted.column, wanted.pair_column
+    if wanted.pairs and column is None and pair_column is None:
         column, pair_column = next((two for two in PAIR_COLUMNS if set(two) <= set(header)), PAIR_COLUMNS[0])
-    index = _text_index(source, header, column)
-    pair_index = _text_index(source, header, pair_column or PAIR_COLUMNS[0][1]) if pairs else None
+    index = _text_index(source, header, column, added)
+    pair_index = (
+        _text_index(source, header, pair_column or PAIR_COLUMNS[0][1], added) if wanted.pairs else None
+    )
     count = 0
     for line, row in rows:
         count += 1
@@ -117,18 +157,24 @@ def _checked_layout(source: Path, column: str | None, pair_column: str | None, *
                 f"at most {MAX_CHARACTERS:,}",
                 "cut the text; if it runs over many rows, a closing double quote is missing",
             )
+    if most_rows is not None and count > most_rows:
+        raise InputError(
+            f"{source} has {count:,} rows",
+            f"at most {most_rows:,}",
+            "split it, or answer it with `compress predict`",
+        )
     with source.open("rb") as stream:
         has_bom = stream.read(3) == b"\xef\xbb\xbf"
     return _Layout(header, index, pair_index, count, has_bom)
 
 
-def _text_index(source: Path, header: Sequence[str], column: str | None) -> int:
+def _text_index(source: Path, header: Sequence[str], column: str | None, added: Sequence[str]) -> int:
     found = ", ".join(map(repr, header))
-    taken = [name for name in ADDED_COLUMNS if name in header]
+    taken = [name for name in added if name in header]
     if taken:
         raise InputError(
             f"{source} already has the column {taken[0]!r}",
-            f"no column of the names that are added: {', '.join(ADDED_COLUMNS)}",
+            f"no column of the names that are added: {', '.join(added)}",
             "rename or remove the column, or give the file from before the prediction",
         )
     if len(header) == 1 and column is None and any(mark in header[0] for mark in ";\t|"):

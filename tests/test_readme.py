@@ -1,17 +1,26 @@
 """What the README and the docs print, runs."""
 
+import json
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from served import make_models, running
 
+import serve
+from app.evaluation import read_rows
+from app.launch import Reach, launch
+from app.page import build_page
+from app.subject import subject
 from serve.endpoint import create_app
 from serve.metrics import Metrics
 
 ROOT = Path(__file__).parents[1]
 SERVER = "127.0.0.1:8080"  # as the texts have it
+DEMO = "127.0.0.1:7860"
 BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
 
@@ -36,12 +45,28 @@ def test_every_python_block_runs(
     code = compile(block, name, "exec")
     if "compress.run" in block:
         return  # compiled alone: tests/compress/test_run.py runs the function
+    if DEMO in block:
+        (tmp_path / "films.csv").write_text("text\na good film\n")
+        with shown(bundle_folder) as url:
+            exec(compile(block.replace(f"http://{DEMO}", url), name, "exec"), {})
+        return
     if SERVER not in block:
         exec(code, {})
         return
     metrics = Metrics()
     with running(create_app(make_models(bundle_folder, metrics, names=("sst2",)), metrics)) as url:
         exec(compile(block.replace(SERVER, url.removeprefix("http://")), name, "exec"), {})
+
+
+@contextmanager
+def shown(bundle: Path) -> Iterator[str]:
+    """The address of a demo of the bundle."""
+    rows = read_rows(bundle / "evaluation.jsonl")
+    page = build_page(
+        subject("sst2", json.loads((bundle / "report.json").read_text()), rows, serve.load(bundle))
+    )
+    yield launch(page, Reach(port=0))
+    page.close(verbose=False)
 
 
 def test_no_figure_is_left_to_be_filled_in() -> None:

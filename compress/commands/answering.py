@@ -124,15 +124,31 @@ def demo(
     teacher: Annotated[
         str | None, typer.Option(help="A model folder or another bundle, to answer live as the teacher.")
     ] = None,
+    endpoint: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="A running `compress serve`, to answer as the student and be watched."
+        ),
+    ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 7860,
     insecure: InsecureOption = False,
+    share: Annotated[
+        bool,
+        typer.Option("--share", help="A public address through Gradio's tunnel: whoever has it can ask."),
+    ] = False,
+    mcp: Annotated[
+        bool, typer.Option("--mcp", help="Also speak the Model Context Protocol (extra: mcp).")
+    ] = False,
 ) -> None:
     """Show the model beside its teacher, in the browser."""
     with stack("demo", "app"):
         from compress.demo import show_demo
 
-        show_demo(bundle, teacher, host=host, port=port, insecure=insecure, ready=_say_page)
+        show_demo(
+            bundle, teacher, endpoint, host=host, port=port, insecure=insecure, share=share, mcp=mcp,
+            ready=_say_page,
+        )  # fmt: skip
 
 
 def _say_where(url: str) -> None:

@@ -1,16 +1,30 @@
 """What the tests of the page share."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import serve
 from app.evaluation import Row, read_rows
-from app.launch import launch
+from app.launch import Reach, launch
 from app.page import build_page
+from app.subject import Subject, subject
 from serve.runtime import OnnxRuntime
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 @pytest.fixture(scope="session")
@@ -26,8 +40,28 @@ def rows(bundle_folder: Path) -> list[Row]:
 
 
 @pytest.fixture(scope="session")
-def page_url(student: OnnxRuntime, report: dict[str, Any], rows: list[Row]) -> Iterator[str]:
+def about(student: OnnxRuntime, report: dict[str, Any], rows: list[Row]) -> Subject:
+    """The tiny bundle, with the teacher's stored answers."""
+    return subject("tiny-sentiment", report, rows, student)
+
+
+@pytest.fixture(scope="session")
+def page_url(about: Subject) -> Iterator[str]:
     """A real page with the stored teacher, on a free port."""
-    page = build_page(student, None, report, rows, title="tiny-sentiment")
-    yield launch(page, port=0)
+    page = build_page(about)
+    yield launch(page, Reach(port=0))
+    about.rows.stop()
     page.close(verbose=False)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator["Browser"]:
+    """A real browser; skips where there is none."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("no chromium on this machine: apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield started
+        started.close()

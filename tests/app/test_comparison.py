@@ -1,4 +1,4 @@
-"""Who says what, how far apart, and which rows are shown."""
+"""Who says what, how far apart, and how fast."""
 
 import time
 from collections.abc import Sequence
@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from app.comparer import Comparer
 from app.comparison import difference, timed
-from app.evaluation import Row, TeacherAnswer, read_rows
-from app.examples import choose
+from app.evaluation import Row, read_rows
 from app.stored_teacher import StoredTeacher
+from app.views.answers import answers, outcome, words
 from serve.errors import BundleError, InputError
 from serve.runtime import OnnxRuntime
 from serve.tasks import Answer, Classification
@@ -18,6 +19,16 @@ from serve.tasks import Answer, Classification
 def answer(**probabilities: float) -> Answer:
     best = max(probabilities, key=lambda label: probabilities[label])
     return Classification(best, probabilities, tokens=1, truncated=False)
+
+
+class Contrary:
+    """A teacher that always says the same, surely."""
+
+    def predict(self, inputs: Sequence[str]) -> list[Answer]:
+        """Always negative."""
+        return [
+            Classification("negative", {"negative": 1.0, "positive": 0.0}, 3, truncated=False) for _ in inputs
+        ]
 
 
 def test_the_largest_change_is_named() -> None:
@@ -71,28 +82,71 @@ def test_stored_teacher_knows_its_rows_only(rows: list[Row]) -> None:
         teacher.predict(["never seen"])
 
 
-def test_examples_hold_every_kind(rows: list[Row], student: OnnxRuntime) -> None:
-    found = choose(rows, student)
-    assert set(found.disagreements) == {"a warm story of no plot", "stale and grim and silly"}
-    assert found.disagreements[0] == "stale and grim and silly"
-    assert len(found.agreements) == 5
-    assert {student.predict([text])[0].label for text in found.agreements} == {"positive", "negative"}
-    assert (found.tried, found.agreed) == (8, 6)
+def test_a_live_teacher_answers_any_text(student: OnnxRuntime, rows: list[Row]) -> None:
+    comparer = Comparer(student, Contrary(), rows)
+    found = comparer.compare("a great film never stored")
+    assert found.teacher is not None
+    assert found.stored is None
+    said = outcome(found)
+    assert "They disagree" in said
+    learnt = found.student.answer
+    assert f"{100 * learnt.probabilities['positive']:+.1f} points for <b>positive</b>" in said
+    shown = answers(found, None)
+    assert shown.count("on this server, median of") == 2
+    assert f"{found.teacher.p50_ms / found.student.p50_ms:.1f}\u00d7 as fast" in shown
+    weighed = comparer.weigh("a great film")
+    assert weighed.label == "positive"
+    assert [piece.weight for piece in weighed.teacher or []] == [0, 0, 0]
+    assert "No single word matters here" in words(weighed, teacher_is_live=True)
 
 
-def test_at_most_300_rows_are_tried() -> None:
-    class Counting:
-        asked = 0
+def test_without_a_teacher_a_new_text_says_what_to_do(student: OnnxRuntime, rows: list[Row]) -> None:
+    comparer = Comparer(student, None, rows)
+    found = comparer.compare("a great film never stored")
+    assert found.taught is None
+    assert "no answer of the teacher" in outcome(found)
+    assert "--teacher MODEL" in answers(found, 12.5)
+    assert "--teacher MODEL" in words(comparer.weigh("a great film"), teacher_is_live=False)
 
-        def predict(self, inputs: Sequence[str]) -> list[Answer]:
-            self.asked += len(inputs)
-            return [answer(a=1) for _ in inputs]
 
-    teacher = TeacherAnswer(label="a", probabilities={"a": 1.0})
-    rows = [Row(id=number, text=f"text {number}", label=None, teacher=teacher) for number in range(900)]
-    student = Counting()
-    assert choose(rows, student).tried == student.asked == 300
-    assert choose([], student).tried == 0
+def test_a_stored_answer_is_told_with_the_usual_time(student: OnnxRuntime, rows: list[Row]) -> None:
+    found = Comparer(student, None, rows).compare(rows[5].text)
+    assert found.row == 5
+    assert "?row=5" in outcome(found)
+    assert "Stored answer, not timed now. Its p50 in the report is 12.50 ms." in answers(found, 12.5)
+
+
+def test_a_cut_text_is_warned_about_and_a_whole_one_is_counted(student: OnnxRuntime) -> None:
+    comparer = Comparer(student, None, [])
+    assert "Only the first 16 tokens were read" in answers(comparer.compare("film " * 40), None)
+    assert "3 tokens read, the whole text" in answers(comparer.compare("film"), None)
+
+
+def test_a_link_holds_the_text_and_a_long_text_has_none(student: OnnxRuntime) -> None:
+    comparer = Comparer(student, None, [])
+    said = outcome(comparer.compare('a "good" film & <b>more</b>'))
+    assert 'href="?text=a+%22good%22+film+%26+%3Cb%3Emore%3C%2Fb%3E"' in said
+    assert "href" not in outcome(comparer.compare("film " * 300))
+
+
+def test_nothing_that_is_typed_becomes_markup(student: OnnxRuntime) -> None:
+    evil = '<img src=x onerror=alert(1)> "quoted"'
+    comparer = Comparer(student, Contrary(), [])
+    found = comparer.compare(evil)
+    shown = outcome(found) + answers(found, None) + words(comparer.weigh(evil), teacher_is_live=True)
+    assert "<img" not in shown
+    labelled = Comparer(Contrary(), Named(evil), []).compare("x")
+    assert "<img" not in outcome(labelled) + answers(labelled, None)
+
+
+class Named:
+    """Answers with a label of this name."""
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+
+    def predict(self, inputs: Sequence[str]) -> list[Answer]:
+        return [Classification(self._label, {self._label: 1.0}, 1, truncated=False) for _ in inputs]
 
 
 def test_rows_are_checked_and_may_be_missing(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from tritonclient.utils import InferenceServerException
 
 import compress
 import serve
+from app.launch import show
 from compress.data.rows import Rows
 from compress.errors import DataError
 from compress.judge.latency import Plan
@@ -31,11 +32,12 @@ from compress.training.encoded import EncodedRows
 from compress.training.lesson import Lesson
 from compress.verify.pipeline import verify_bundle
 from serve.bundle import read
+from serve.client import Endpoint
 from serve.csv_file import predict_csv
 from serve.deploy import Triton as ForTriton
 from serve.deploy import deploy
 from serve.endpoint import Settings
-from serve.errors import InputError
+from serve.errors import InputError, UserError
 from serve.grpc_server import start
 from serve.metrics import Metrics
 from serve.protocols.clouds import Vertex
@@ -157,6 +159,19 @@ def test_the_verdict_again_from_the_bundle(
     assert other.rows == 40
     assert other.score is not None
     assert other.score > 0.7
+
+
+def test_the_page_says_that_it_shows_no_pairs(run: TinyRun) -> None:
+    with pytest.raises(UserError, match="pairs of texts"):
+        show(run.bundle)
+
+
+def test_a_running_endpoint_is_asked_pairs_from_python(run: TinyRun, pairs: list[tuple[str, str]]) -> None:
+    with running(make_app(run.bundle)) as url:
+        endpoint = Endpoint(url)
+        found = [answer.label for answer in endpoint.predict(pairs[:4])]
+        endpoint.close()
+    assert found == [answer.label for answer in serve.load(run.bundle).predict(pairs[:4])]
 
 
 def test_one_text_is_not_enough(run: TinyRun) -> None:

@@ -1,0 +1,106 @@
+"""The test rows with both answers: the teacher's as it was stored, the student's computed here, in the background.
+
+A page with thousands of rows opens at once: nothing is computed before somebody looks, and what is done can be
+read while the rest goes on.
+"""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from app.comparison import Difference, difference
+from app.evaluation import Row
+from app.turns import Turns
+from serve.errors import UserError
+from serve.predictor import Predictor
+from serve.tasks import Answer
+
+Kind = Literal["all", "differ", "student_wrong", "teacher_wrong", "both_wrong"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+_AT_ONCE = 8  # rows in a turn: whoever waits for an answer waits for so many at most
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One test row with both answers."""
+
+    row: Row
+    student: Answer
+    apart: Difference
+
+    def has(self, kind: Kind) -> bool:
+        """Whether the row is of this kind; without its right answer it is never of one that speaks of wrong ones."""
+        if kind == "all":
+            return True
+        if kind == "differ":
+            return not self.apart.agree
+        if self.row.label is None:
+            return False
+        wrong = self.row.teacher.label != self.row.label, self.student.label != self.row.label
+        return wrong == {
+            "student_wrong": (False, True),
+            "teacher_wrong": (True, False),
+            "both_wrong": (True, True),
+        }.get(kind)
+
+
+class AnsweredRows:
+    """The rows of a bundle while the student answers them; may be read from any thread."""
+
+    def __init__(self, rows: Sequence[Row], student: Predictor, turns: Turns | None = None) -> None:
+        self.rows = tuple(rows)
+        self.failure: str | None = None  # why the student could not answer them all
+        self._by_id = {row.id: row for row in rows}
+        self._student = student
+        self._turns = turns or Turns()
+        self._pairs: list[Pair] = []  # grows in the order of the rows
+        self._worker = threading.Thread(target=self._work, name="test rows", daemon=True)
+        self._begun = threading.Lock()
+        self._stopped = threading.Event()
+
+    def begin(self) -> None:
+        """Let the student answer from now on, if it does not yet; returns at once."""
+        if self._begun.acquire(blocking=False):
+            self._worker.start()
+
+    def finish(self, seconds: float | None = None) -> None:
+        """Return when all rows are answered, or after so many seconds."""
+        self.begin()
+        self._worker.join(seconds)
+
+    def stop(self) -> None:
+        """Answer no more rows; returns when that is so."""
+        self._stopped.set()
+        if self._worker.is_alive():
+            self._worker.join()
+
+    @property
+    def pairs(self) -> Sequence[Pair]:
+        """The rows that are answered by now, in the bundle's order."""
+        return self._pairs[: len(self._pairs)]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether no more will come."""
+        return self.failure is not None or len(self._pairs) == len(self.rows)
+
+    def row(self, number: object) -> Row | None:
+        """The row of this id; None for what is no id."""
+        return self._by_id.get(number) if isinstance(number, int) else None
+
+    def _work(self) -> None:
+        for start in range(0, len(self.rows), _AT_ONCE):
+            if self._stopped.is_set():
+                return
+            some = self.rows[start : start + _AT_ONCE]
+            try:
+                with self._turns.later():
+                    answers = self._student.predict([row.text for row in some])
+            except UserError as error:
+                self.failure = f"Found {error.found}; expected {error.expected}."
+                return
+            self._pairs += [
+                Pair(row, answer, difference(row.teacher, answer))
+                for row, answer in zip(some, answers, strict=True)
+            ]

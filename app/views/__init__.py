@@ -1,0 +1,1 @@
+"""What people see, as HTML: pure functions from values to markup, every text escaped."""

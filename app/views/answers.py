@@ -1,0 +1,153 @@
+"""Both answers to one text, as HTML: who says what, how sure, how fast; and which words weigh what."""
+
+from collections.abc import Sequence
+from html import escape
+from urllib.parse import urlencode
+
+from app.attribution import Piece, weightiest
+from app.comparer import Comparison, Weighed
+from app.comparison import Timed
+from app.report import TIMES
+from serve.tasks import Answer
+
+_TOP = 5  # labels
+_LONGEST_LINK = 1_000  # characters of a text; browsers and servers cut what is much longer
+
+NO_TEACHER = (
+    "The teacher's model is not loaded, so it answers only the stored test rows. "
+    "Start the demo with <code>--teacher MODEL</code> to ask it about any text."
+)
+
+
+def outcome(found: Comparison | None) -> str:
+    """Whether the two agree, in one sentence, with a link to this very case."""
+    if found is None:
+        return '<div class="outcome" role="status">Both answers appear here, with how long each took.</div>'
+    learnt, taught, apart = found.student.answer, found.taught, found.apart
+    link = _link(found)
+    if taught is None or apart is None:
+        said = f"The student says <b>{escape(learnt.label)}</b>, {learnt.score:.1%}."
+        none = "There is no answer of the teacher to compare it with."
+        return f'<div class="outcome" role="status"><span>{said} {none}</span>{link}</div>'
+    change = (
+        f"Largest change in probability, student against teacher: "
+        f"{100 * apart.change:+.1f} points for <b>{escape(apart.label)}</b>."
+    )
+    if apart.agree:
+        said = f"<b>They agree</b> on <b>{escape(learnt.label)}</b>. {change}"
+        return f'<div class="outcome agree" role="status"><span>{said}</span>{link}</div>'
+    said = (
+        f"<b>They disagree</b>: the teacher says <b>{escape(taught.label)}</b>, "
+        f"the student <b>{escape(learnt.label)}</b>. {change}"
+    )
+    return f'<div class="outcome disagree" role="status"><span>{said}</span>{link}</div>'
+
+
+def _link(found: Comparison) -> str:
+    """A link that shows this case again, on this page or another one with the same bundle."""
+    if found.row is not None:
+        query = urlencode({"row": found.row})
+    elif len(found.text) <= _LONGEST_LINK:
+        query = urlencode({"text": found.text})
+    else:
+        return ""
+    return (
+        f'<span class="case"><a href="?{escape(query)}">Link to this case</a>'
+        f'<button type="button" class="plain" data-copy="?{escape(query)}">Copy</button></span>'
+    )
+
+
+def answers(found: Comparison, usual_ms: float | None, *, over_http: bool = False) -> str:
+    """Both answers side by side.
+
+    `usual_ms` is the teacher's latency in the report, told where it is not asked; `over_http` says that the student
+    is an endpoint.
+    """
+    slowest = max(timed.p50_ms for timed in (found.student, found.teacher) if timed)
+    student = _side(
+        "Student", found.student.answer, _timing(found.student, slowest, ", over HTTP" if over_http else "")
+    )
+    if found.teacher:
+        faster = found.teacher.p50_ms / found.student.p50_ms
+        teacher = _side("Teacher", found.teacher.answer, _timing(found.teacher, slowest))
+        note = f"On this text, here and now, the student is {faster:.1f}{TIMES} as fast."
+    elif found.stored:
+        usual = f" Its p50 in the report is {usual_ms:.2f} ms." if usual_ms else ""
+        teacher = _side("Teacher", found.stored, f'<p class="note">Stored answer, not timed now.{usual}</p>')
+        note = ""
+    else:
+        teacher = f'<section class="side empty"><p class="over">Teacher</p><p>{NO_TEACHER}</p></section>'
+        note = ""
+    return f'<div class="sides">{teacher}{student}</div><p class="note">{note}</p>'
+
+
+def _side(name: str, answer: Answer, timing: str) -> str:
+    ranked = sorted(answer.probabilities.items(), key=lambda pair: -pair[1])
+    bars = "".join(
+        f'<li><span class="name">{escape(label)}</span><span class="share">{share:.1%}</span>'
+        f'<span class="bar"><i style="width:{100 * share:.2f}%"></i></span></li>'
+        for label, share in ranked[:_TOP]
+    )
+    more = len(ranked) - _TOP
+    rest = f'<p class="note">and {more} more labels</p>' if more > 0 else ""
+    return (
+        f'<section class="side {name.lower()}"><p class="over">{name}</p>'
+        f"<h2>{escape(answer.label)} <small>{answer.score:.1%}</small></h2>"
+        f'<ul class="bars">{bars}</ul>{rest}{timing}{_read(answer)}</section>'
+    )
+
+
+def _timing(timed: Timed, slowest: float, way: str = "") -> str:
+    return (
+        f'<p class="timing"><b>{timed.p50_ms:.2f} ms</b> on this server{way}, median of {timed.runs}'
+        f'<span class="bar time"><i style="width:{100 * timed.p50_ms / slowest:.2f}%"></i></span></p>'
+    )
+
+
+def _read(answer: Answer) -> str:
+    if answer.truncated:
+        return f'<p class="warning">Only the first {answer.tokens} tokens were read; the text is longer.</p>'
+    return f'<p class="note">{answer.tokens} tokens read, the whole text.</p>' if answer.tokens else ""
+
+
+def words(found: Weighed | None, *, teacher_is_live: bool) -> str:
+    """Which words speak for the student's answer in each model, one above the other."""
+    if found is None:
+        return ""
+    label = escape(found.label)
+    head = (
+        f"<h2>What speaks for <b>{label}</b></h2>"
+        f'<p class="note">Each word is left out in turn: <mark class="for">the stronger</mark>, the more of the '
+        f'probability of {label} goes with it; <mark class="against">underlined</mark>, it speaks against it.</p>'
+    )
+    teacher = _words("Teacher", found.teacher) if found.teacher is not None else ""
+    if not teacher_is_live:
+        teacher = (
+            '<div class="weights"><p class="over">Teacher</p><p class="note">Its model is not loaded: '
+            "start with <code>--teacher MODEL</code>.</p></div>"
+        )
+    return f'<div class="attribution">{head}{teacher}{_words("Student", found.student)}</div>'
+
+
+def _words(name: str, found: Sequence[Piece]) -> str:
+    largest = max((abs(piece.weight) for piece in found), default=0.0)
+    marks = " ".join(_mark(piece, largest) for piece in found)
+    most = ", ".join(
+        f"\u201c{escape(piece.text)}\u201d {100 * piece.weight:+.1f}"
+        for piece in weightiest(found)
+        if round(piece.weight, 3)
+    )
+    told = f"Most, in points: {most}" if most else "No single word matters here."
+    return (
+        f'<div class="weights"><p class="over">{name}</p><p class="words">{marks}</p>'
+        f'<p class="note">{told}</p></div>'
+    )
+
+
+def _mark(piece: Piece, largest: float) -> str:
+    share = abs(piece.weight) / largest if largest else 0.0
+    text, points = escape(piece.text), f"{100 * piece.weight:+.1f} points"
+    if share < 0.05 or abs(piece.weight) < 0.0005:
+        return f'<span title="{points}">{text}</span>'
+    sign = "for" if piece.weight > 0 else "against"
+    return f'<mark class="{sign}" style="--much:{55 * share:.0f}%" title="{points}">{text}</mark>'

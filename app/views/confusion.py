@@ -1,0 +1,60 @@
+"""Teacher's label against student's over the test rows, as HTML."""
+
+from collections import Counter
+from collections.abc import Sequence
+from html import escape
+
+from app.answered import Pair
+
+_MOST_LABELS = 12  # over it a matrix cannot be read, and the most frequent pairs are listed
+
+
+def matrix(pairs: Sequence[Pair], labels: Sequence[str]) -> dict[tuple[str, str], int]:
+    """How many rows each pair of labels has, the teacher's and then the student's; none is left out."""
+    counted = Counter((pair.row.teacher.label, pair.student.label) for pair in pairs)
+    return {(taught, learnt): counted[taught, learnt] for taught in labels for learnt in labels}
+
+
+def confusion(pairs: Sequence[Pair], labels: Sequence[str]) -> str:
+    """The matrix, or with many labels the pairs on which the two differ most often."""
+    found = matrix(pairs, labels)
+    head = '<h2>Who says what</h2><p class="note">Rows: the teacher. Columns: the student. Number of test rows.</p>'
+    return f'<div class="plot">{head}{_table(found, labels) if len(labels) <= _MOST_LABELS else _list(found)}</div>'
+
+
+def _table(found: dict[tuple[str, str], int], labels: Sequence[str]) -> str:
+    largest = {same: max((count for (one, two), count in found.items() if (one == two) is same), default=0)
+               for same in (True, False)}  # fmt: skip
+
+    def cell(taught: str, learnt: str) -> str:
+        count, same = found[taught, learnt], taught == learnt
+        # Each kind has its own scale: next to the rows on which they agree, all others would look empty.
+        much = 45 * count / largest[same] if largest[same] else 0
+        kind = "same" if same else "apart"
+        return f'<td class="{kind}" style="--much:{much:.0f}%">{count:,}</td>'
+
+    heads = "".join(f'<th scope="col">{escape(label)}</th>' for label in labels)
+    lines = "".join(
+        f'<tr><th scope="row">{escape(taught)}</th>{"".join(cell(taught, learnt) for learnt in labels)}</tr>'
+        for taught in labels
+    )
+    return (
+        f'<div class="wide"><table class="confusion"><thead><tr><td></td>{heads}</tr></thead>'
+        f"<tbody>{lines}</tbody></table></div>"
+        '<p class="note">Green: the same label. Orange: they differ. Each colour has its own scale.</p>'
+    )
+
+
+def _list(found: dict[tuple[str, str], int]) -> str:
+    apart = sorted(
+        ((count, pair) for pair, count in found.items() if count and pair[0] != pair[1]), reverse=True
+    )
+    lines = "".join(
+        f'<tr><th scope="row">{escape(taught)} \u2192 {escape(learnt)}</th><td>{count:,}</td></tr>'
+        for count, (taught, learnt) in apart[:_MOST_LABELS]
+    )
+    agreed = sum(count for (taught, learnt), count in found.items() if taught == learnt)
+    return (
+        f'<p class="note">The same label on {agreed:,} rows. Most often apart:</p>'
+        f'<table class="confusion"><tbody>{lines}</tbody></table>'
+    )

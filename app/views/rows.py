@@ -1,0 +1,93 @@
+"""Test rows with both answers, as HTML: each is a link that carries its id to the comparison."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+
+from app.answered import AnsweredRows, Kind, Pair
+from app.report import Document
+
+NAMES: Mapping[Kind, str] = {
+    "all": "All rows",
+    "differ": "They differ",
+    "student_wrong": "Student only wrong",
+    "teacher_wrong": "Teacher only wrong",
+    "both_wrong": "Both wrong",
+}
+
+
+def listed(pairs: Sequence[Pair], shown: int) -> str:
+    """The first `shown` of the rows, a line each, and how many there are."""
+    if not pairs:
+        return '<p class="nothing">No test row is like that. Widen the filters.</p>'
+    lines = "".join(_line(pair) for pair in pairs[:shown])
+    count = f"{len(pairs):,} row{'s' if len(pairs) != 1 else ''}"
+    some = f", the first {shown:,} are shown" if len(pairs) > shown else ""
+    return f'<p class="note">{count}{some}. Pick one to see it in Compare.</p><ol class="rows">{lines}</ol>'
+
+
+def _line(pair: Pair) -> str:
+    row = pair.row
+    gold = f'<span class="chip gold">right: {escape(row.label)}</span>' if row.label is not None else ""
+    points = f"{100 * pair.apart.change:+.0f} points for {escape(pair.apart.label)}"
+    return (
+        f'<li><a href="?row={row.id}" data-row="{row.id}"><span class="id">{row.id}</span>'
+        f'<span class="text">{escape(row.text.strip())}</span>'
+        f'<span class="chips">{gold}'
+        f"{_chip('teacher', row.teacher.label, row.teacher.probabilities, row.label)}"
+        f"{_chip('student', pair.student.label, pair.student.probabilities, row.label)}"
+        f'<span class="note">{points}</span></span></a></li>'
+    )
+
+
+def _chip(who: str, label: str, probabilities: Mapping[str, float], gold: str | None) -> str:
+    state, mark = (
+        ("", "") if gold is None else ("right", "\u2713 ") if label == gold else ("wrong", "\u2717 ")
+    )
+    return f'<span class="chip {state}">{mark}{who}: {escape(label)} {probabilities[label]:.0%}</span>'
+
+
+def examples(apart: Sequence[Pair], together: Sequence[Pair]) -> str:
+    """A few rows to try, as links."""
+    groups = [("On these test rows they disagree", apart), ("On these they agree", together)]
+    parts = [
+        f'<p class="over">{title}</p><ul>'
+        + "".join(
+            f'<li><a href="?row={pair.row.id}" data-row="{pair.row.id}">{escape(pair.row.text.strip())}</a></li>'
+            for pair in pairs
+        )
+        + "</ul>"
+        for title, pairs in groups
+        if pairs
+    ]
+    return f'<div class="examples">{"".join(parts)}</div>' if parts else ""
+
+
+def progress(rows: AnsweredRows) -> str:
+    """How far the student has come with the test rows; empty when it is done."""
+    if not rows.rows:
+        return '<p class="nothing">This bundle carries no test rows, so there is nothing to look through.</p>'
+    if rows.failure is not None:
+        return f'<p class="warning">The student could not answer the test rows. {escape(rows.failure)}</p>'
+    if rows.is_complete:
+        return ""
+    done, total = len(rows.pairs), len(rows.rows)
+    return (
+        f'<p class="note" role="status">The student has answered {done:,} of {total:,} test rows.'
+        f'<progress value="{done}" max="{total}"></progress></p>'
+    )
+
+
+def against_report(report: Document, pairs: Sequence[Pair]) -> str:
+    """Whether the student answers the test rows here as it did where the report was made, as HTML."""
+    agreement, rows = (report.get("fidelity") or {}).get("agreement"), len(pairs)
+    agreed = sum(pair.apart.agree for pair in pairs)
+    if agreement is None or not rows:
+        return ""
+    counted = f"The same label on {agreed:,} of {rows:,} test rows"
+    if rows == report["fidelity"].get("rows") and agreed == round(agreement * rows):
+        return f'<p class="note">{counted}, as in the report.</p>'
+    told = f"the report says {agreement:.1%} of {report['fidelity'].get('rows', 0):,}"
+    return (
+        f'<p class="warning">{counted} ({agreed / rows:.1%}); {told}. Integer kernels differ between processors: '
+        "<code>compress verify</code> gives the verdict for this machine.</p>"
+    )
