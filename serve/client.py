@@ -45,7 +45,7 @@ class Endpoint:
         self.labels = tuple(self.info.labels)
 
     def predict(self, inputs: Sequence[Input]) -> list[Answer]:
-        """One answer per text or pair, in the order given; several share a request as far as the endpoint's limits allow.
+        """One answer per text or pair, in order; several share a request as far as the endpoint's limits allow.
 
         The endpoint tells the tokens of a request and not of each text, so `tokens` is 0 where several shared one.
         Raises `EndpointError`.
