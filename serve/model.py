@@ -29,8 +29,10 @@ class Info(BaseModel):
     labels: list[str]
     precision: str
     batching: str
-    batches: Batches | None  # how many texts are answered in one go, as measured where the bundle was made
-    text_pair: bool  # asked with two texts
+    batches: Batches | None = (
+        None  # how many texts are answered in one go, as measured where the bundle was made
+    )
+    text_pair: bool = False  # asked with two texts
     max_length: int  # tokens; the end of a longer text is not read
     verdict: str
     created: str
