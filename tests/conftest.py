@@ -65,7 +65,7 @@ SLOWEST = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every worker begins with its share of the slowest: each is given as many items in a row, then takes from others."""
+    """Every worker begins with its share of the slowest; each is given as many items in a row, then helps others."""
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     shares: list[list[pytest.Item]] = [[] for _ in range(workers)]
     loads = [0] * workers
