@@ -67,8 +67,7 @@ class Ledger:
         # The template and not the path: a client can invent paths without end.
         route = getattr(scope.get("route"), "path", "other")
         cause = scope["state"].get(_CAUSE, "ok" if status < 400 else f"http-{status}")
-        self._metrics.requests.labels(route, str(status), cause).inc()
-        self._metrics.request_seconds.labels(route).observe(seconds)
+        self._metrics.request(route, status, cause, seconds)
         if self._log is not None:
             self._log(
                 {

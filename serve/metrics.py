@@ -49,18 +49,21 @@ class Metrics:
         )
         self.waiting_tokens = Gauge("compress_waiting_tokens", "Their tokens.", model, registry=at)
         self.bundle = Info("compress_bundle", "The bundle that answers.", model, registry=at)
+        self._series: dict[tuple[str, int, str], tuple[Counter, Histogram]] = {}
         self.swaps = Counter(
             "compress_swaps", "Bundles put in while serving.", ["model", "outcome"], registry=at
         )
 
-    def answered(self, model: str, found: Answered) -> None:
-        """Count the answers to one request."""
-        self.texts.labels(model).inc(len(found.answers))
-        self.tokens.labels(model).inc(sum(answer.tokens for answer in found.answers))
-        self.truncated.labels(model).inc(sum(answer.truncated for answer in found.answers))
-        self.tokenize_seconds.labels(model).observe(found.tokenize_s)
-        self.queue_seconds.labels(model).observe(found.queue_s)
-        self.infer_seconds.labels(model).observe(found.infer_s)
+    def request(self, route: str, status: int, cause: str, seconds: float) -> None:
+        """Count an answered request; series are looked up once, since that costs more than counting."""
+        key = route, status, cause
+        series = self._series.get(key)
+        if series is None:
+            series = self.requests.labels(route, str(status), cause), self.request_seconds.labels(route)
+            self._series[key] = series
+        count, times = series
+        count.inc()
+        times.observe(seconds)
 
     def exposed(self) -> bytes:
         """The text that Prometheus reads."""
@@ -74,6 +77,22 @@ class ModelMeter:
         self._texts = metrics.waiting_texts.labels(model)
         self._tokens = metrics.waiting_tokens.labels(model)
         self._hop = metrics.hop_texts.labels(model)
+        self._answered = metrics.texts.labels(model)
+        self._tokens_read = metrics.tokens.labels(model)
+        self._truncated = metrics.truncated.labels(model)
+        self._tokenize_s = metrics.tokenize_seconds.labels(model)
+        self._queue_s = metrics.queue_seconds.labels(model)
+        self._infer_s = metrics.infer_seconds.labels(model)
+
+    def answered(self, found: Answered) -> None:
+        """Count the answers to one request."""
+        self._answered.inc(len(found.answers))
+        self._tokens_read.inc(sum(answer.tokens for answer in found.answers))
+        if truncated := sum(answer.truncated for answer in found.answers):
+            self._truncated.inc(truncated)
+        self._tokenize_s.observe(found.tokenize_s)
+        self._queue_s.observe(found.queue_s)
+        self._infer_s.observe(found.infer_s)
 
     def waiting(self, texts: int, tokens: int) -> None:
         """So much is admitted and not yet answered."""

@@ -131,7 +131,7 @@ class Model:
             self.counts.failures += 1
             raise
         self.counts.add(found)
-        self._metrics.answered(self.name, found)
+        self._meter.answered(found)
         tracing.note(self.name, found)
         if self.cascade is not None:
             found = await self.cascade.settle(texts, found, seconds)

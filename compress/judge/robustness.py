@@ -59,8 +59,8 @@ def batches_line(found: Batches) -> str:
     """How a server asks it, and what batches of each size gave."""
     alone = found.curve[0].per_second
     rates = ", ".join(f"{point.texts}: {point.per_second / alone:.2f}" for point in found.curve[1:])
-    way = f"batches of up to {found.texts} texts" if found.together else "one by one"
-    return f"served in {way}; texts per second in batches against one by one: {rates}"
+    way = f"in batches of up to {found.texts} texts" if found.together else "one by one"
+    return f"served {way}; texts per second in batches against one by one: {rates}"
 
 
 def shift_table(report: Report) -> Table:
