@@ -54,7 +54,8 @@ def page_url(about: Subject) -> Iterator[str]:
     page.close(verbose=False)
 
 
-@pytest.fixture(scope="session")
+# Not for the session: while it is there its event loop runs in this thread, and other tests start their own.
+@pytest.fixture(scope="module")
 def browser() -> Iterator["Browser"]:
     """A real browser; skips where there is none."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
