@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, BertTokenizer
 
 from compress.judge.answers import read_answers
@@ -64,14 +64,16 @@ def write_csv(path: Path, rows: list[tuple[str, str]], header: tuple[str, str] =
 def save_tiny_encoder(folder: Path, layers: int = 4) -> Path:
     """A BERT encoder without a head, 32 wide, with a tokenizer of these words that pads to 128 as many do."""
     words = [word for topic in TOPICS.values() for word in topic] + FILLERS
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    # Whole words, and letters for any other: a trainer breaks ties otherwise in every process, and a vocabulary in
+    # another order is another model.
+    letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    pieces = [*special, *letters, *(f"##{letter}" for letter in letters), *sorted(set(words))]
+    vocabulary = {piece: number for number, piece in enumerate(dict.fromkeys(pieces))}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.add_special_tokens(special)
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    tokenizer.train_from_iterator(
-        [" ".join(words)] * 5,
-        trainers.WordPieceTrainer(vocab_size=300, special_tokens=special, show_progress=False),
-    )
     tokenizer.post_processor = processors.BertProcessing(
         ("[SEP]", tokenizer.token_to_id("[SEP]")), ("[CLS]", tokenizer.token_to_id("[CLS]"))
     )
