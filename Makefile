@@ -13,8 +13,11 @@ run: $(READY)
 
 # A worker a core with one thread each, since threads of two trainings that share cores wait for each other; and one
 # more for what waits for processes, sockets and browsers.
-test: lint browser
-	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $$($(PYTHON) -c 'import os; print(os.cpu_count() + 1)') --dist worksteal
+# The types are checked beside the tests, which leave a core idle now and then.
+test: $(READY) browser
+	$(MAKE) -s lint & \
+	  OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $$($(PYTHON) -c 'import os; print(os.cpu_count() + 1)') --dist worksteal; \
+	  tests=$$?; wait $$! || exit 1; exit $$tests
 
 lint: $(READY)
 	$(BIN)/ruff format --check -q .
@@ -27,7 +30,7 @@ install: $(READY)
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 13) else "Python 3.11 to 3.13 is needed; set PYTHON=python3.12, say")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[all]'
+	$(BIN)/python -m pip install -q --no-compile -c constraints.txt -e '.[all]'
 	touch $(READY)
 
 # The page is tested in a real browser where one can be had; without it those tests are skipped, and say so.

@@ -28,7 +28,18 @@ def base_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run([sys.executable, "-m", "venv", str(folder / "env")], check=True)
     python = folder / "env" / "bin" / "python"
     installed = subprocess.run(
-        [str(python), "-m", "pip", "install", "-q", "-c", str(ROOT / "constraints.txt"), str(wheel)], **run
+        [
+            str(python),
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--no-compile",
+            "-c",
+            str(ROOT / "constraints.txt"),
+            str(wheel),
+        ],
+        **run,
     )
     if installed.returncode:
         pytest.skip(f"no package index answers: {installed.stderr.strip().splitlines()[-1:]}")

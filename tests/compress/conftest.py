@@ -14,6 +14,7 @@ def _latency_is_measured_once() -> Iterator[None]:
     """Beside busy neighbours rounds are repeated; in tests, which are each other's neighbours, for nothing."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("compress.judge.latency._REPEATS", 1)
+        patch.setattr("compress.judge.batches._ROUNDS", 1)
         yield
 
 
