@@ -6,6 +6,7 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from serve.headers import headers_of
+from serve.interruption import Interruption
 from serve.limits import Limits
 from serve.refusal import Refusal
 
@@ -23,13 +24,18 @@ async def read_body(request: Request, limits: Limits) -> bytes:
             await _discard(request)
         raise _too_large(limits)
     body, is_last = bytearray(), False
+    late = Interruption()
+    timer = asyncio.get_running_loop().call_later(limits.body_seconds, late)
     try:
-        async with asyncio.timeout(limits.body_seconds):
-            while not is_last and len(body) <= limits.body_bytes:
-                piece, is_last = await _next_piece(request)
-                body += piece
-    except TimeoutError:
-        raise Refusal(408, "timeout", "The body took too long to arrive.") from None
+        while not is_last and len(body) <= limits.body_bytes:
+            piece, is_last = await _next_piece(request)
+            body += piece
+    except asyncio.CancelledError:
+        if late.was_it():
+            raise Refusal(408, "timeout", "The body took too long to arrive.") from None
+        raise
+    finally:
+        timer.cancel()
     if len(body) <= limits.body_bytes:
         return bytes(body)
     if not is_last:

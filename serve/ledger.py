@@ -45,7 +45,7 @@ class Entry:
         """Pass the answer on, with the request's id."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = [*message["headers"], (b"x-request-id", self.request_id.encode())]
+            message["headers"] = [*message.get("headers", ()), (b"x-request-id", self.request_id.encode())]
         await self.passed_on(message)
 
 
@@ -72,10 +72,9 @@ class Ledger:
         seconds = time.perf_counter() - entry.since
         scope, status = entry.scope, entry.status
         # The template and not the path: a client can invent paths without end.
-        route = entry.route or getattr(scope.get("route"), "path", "other")
-        cause = entry.cause or scope.get("state", {}).get("cause")
-        if cause is None:
-            cause = "ok" if status < 400 else f"http-{status}"
+        route = entry.route or str(getattr(scope.get("route"), "path", "other"))
+        told = "ok" if status < 400 else f"http-{status}"
+        cause = entry.cause or str(scope.get("state", {}).get("cause", told))
         self._metrics.request(route, status, cause, seconds)
         if self._log is not None:
             self._log(

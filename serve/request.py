@@ -13,6 +13,7 @@ from serve.batcher import Answered
 from serve.body import read_body
 from serve.headers import headers_of
 from serve.inputs import Input, parts
+from serve.interruption import Interruption
 from serve.limits import Limits
 from serve.refusal import Refusal
 
@@ -69,24 +70,24 @@ def check_texts(texts: Sequence[Input], limits: Limits) -> None:
 
 async def while_connected(request: Request, answering: Awaitable[Result]) -> Result:
     """The answer; raises `ClientDisconnect`, and gives the work up, where the client goes away meanwhile."""
-    watch = _Watch(request)
+    gone = Interruption()
+    watch = _Watch(request, gone)
     try:
         return await answering
     except asyncio.CancelledError:
-        if not watch.is_gone:
-            raise
-        raise ClientDisconnect from None
+        if gone.was_it():
+            raise ClientDisconnect from None
+        raise
     finally:
         watch.end()
 
 
 class _Watch:
-    """Cancels the task that made it when the client goes away. Looks after a moment only: most answers come before."""
+    """Looks, after a moment, whether the client is still there; most answers come before."""
 
-    def __init__(self, request: Request) -> None:
-        self.is_gone = False
+    def __init__(self, request: Request, gone: Interruption) -> None:
         self._receive = request.receive
-        self._waiting = asyncio.current_task()
+        self._gone = gone
         self._looking: asyncio.Task[None] | None = None
         self._timer = asyncio.get_running_loop().call_later(_QUICK_S, self._begin)
 
@@ -102,9 +103,7 @@ class _Watch:
     async def _look(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
-        assert self._waiting is not None
-        self.is_gone = True
-        self._waiting.cancel()
+        self._gone()
 
 
 def deadline_s(request: Request) -> float | None:

@@ -7,38 +7,35 @@ RUN is a run's folder (runs/sst2). Ours is started as a user starts it; LitServe
 their own under FOLDER, made once. Every server is pinned to core 0 with all of its processes, and wrk to core 1;
 the one whose turn it is not is stopped, so that its idling costs the others nothing. Texts are the run's test
 rows, one a request. In each round every server answers over 1 and over 32 connections, in random order; the
-runtime alone is called in a loop beside them. Rounds beside busy neighbours are dropped and repeated.
+runtime alone is called in a loop beside them, without pauses and with such as a server has between two requests. Rounds
+beside busy neighbours are dropped and repeated.
 
-`--requests 200000` keeps asking ours over 32 connections after that, and looks at its memory.
+`--requests 200000` keeps asking ours over 32 connections after that, for the first words of each text, and looks at its
+memory; with `--rounds 0`, nothing else is done.
 """
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.serving.contestants import Contestant, Running, line_up, plain_body
-from benchmarks.serving.load import Load, load
-from compress.judge.interference import BUSY, others_share, read
+from benchmarks.serving.contestants import Contestant, Running, line_up
+from benchmarks.serving.measuring import SERVER_CORE, WARM_UP, called, flat, rounds
 from compress.judge.machine import machine, versions
 from serve import load as open_runtime
 from serve.bundle import EVALUATION
 
-CONNECTIONS = (1, 32)
 PACKAGES = {"litserve": "litserve==0.2.19", "mlserver": "mlserver==1.7.1"}
-SERVER_CORE, LOAD_CORE = 0, 1
-REPEATS = 3  # of a round beside busy neighbours
-DIRECT = "runtime, no server"
-SEED = 13
-WARM_UP = 20_000  # requests before memory is looked at
+DIRECT = {"the runtime in a loop, no server": 0.0, "the same, 1 ms between calls": 1.0}  # pauses in ms
+SHORT = 3  # words, where many requests matter and not what they cost
 
 
 def main() -> None:
@@ -47,14 +44,15 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("run", type=Path)
-    parser.add_argument("--environments", type=Path, required=True)
+    parser.add_argument("--environments", type=Path, default=Path("environments"))
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=5, help="of each load")
     parser.add_argument("--requests", type=int, default=0, help="to look at the memory of ours")
     parser.add_argument("--out", type=Path, default=None)
     asked = parser.parse_args()
-    for name in PACKAGES:
-        make_environment(asked.environments, name)
+    if asked.rounds:
+        for name in PACKAGES:
+            make_environment(asked.environments, name)
     bundle = (asked.run / "bundle").resolve()
     (model,) = (
         path.parent for path in asked.run.glob("stages/student-[0-9]-*/config.json") if last(path, asked.run)
@@ -89,14 +87,19 @@ def measure(asked: argparse.Namespace, bundle: Path, model: Path, work: Path) ->
     rows = [json.loads(line) for line in (bundle / EVALUATION).read_text(encoding="utf-8").splitlines()]
     texts = [row["text"] for row in rows]
     contestants = line_up(bundle, model, asked.environments.resolve(), work)
+    if not asked.rounds:
+        contestants = contestants[:1]
     bodies = {one.name: written(one, texts, work) for one in contestants}
+    plain = written(contestants[0], texts, work, "direct")
+    short = written(contestants[0], [" ".join(text.split()[:SHORT]) for text in texts], work, "short")
     running = {one.name: Running(one, SERVER_CORE) for one in contestants}
     try:
         differ = different_labels(running, bundle, texts[:200])
         for server in running.values():
             server.pause()
-        loads, direct, dropped = rounds(asked, running, bodies, bundle)
-        memory = flat(running["ours"], bodies["ours"], asked.requests) if asked.requests else None
+        calls = {name: partial(called, bundle, plain, asked.seconds, pause) for name, pause in DIRECT.items()}
+        loads, direct, dropped = rounds(asked.rounds, asked.seconds, running, bodies, calls)
+        memory = flat(running["ours"], short, asked.requests) if asked.requests else None
     finally:
         for server in running.values():
             server.stop()
@@ -108,7 +111,11 @@ def measure(asked: argparse.Namespace, bundle: Path, model: Path, work: Path) ->
         "dropped_rounds": dropped,
         "seconds": asked.seconds,
         "labels_that_differ_of_200": differ,
-        DIRECT: {key: float(np.median([one[key] for one in direct])) for key in direct[0]},
+        "direct": {
+            name: {key: float(np.median([one[key] for one in several])) for key in several[0]}
+            for name, several in direct.items()
+            if several
+        },
         "servers": {
             name: {
                 str(connections): {
@@ -125,17 +132,16 @@ def measure(asked: argparse.Namespace, bundle: Path, model: Path, work: Path) ->
                 for connections, several in by_connections.items()
             }
             for name, by_connections in loads.items()
+            if asked.rounds
         },
         "memory": memory,
     }
 
 
-def written(contestant: Contestant, texts: Sequence[str], work: Path) -> Path:
+def written(contestant: Contestant, texts: Sequence[str], work: Path, name: str | None = None) -> Path:
     """The bodies as it takes them, one a line."""
-    file = work / f"{contestant.name.replace(' ', '-')}.jsonl"
+    file = work / f"{(name or contestant.name).replace(' ', '-')}.jsonl"
     file.write_text("".join(contestant.body(text) + "\n" for text in texts), encoding="utf-8")
-    if contestant.body is plain_body:
-        (work / "direct.jsonl").write_text(file.read_text(encoding="utf-8"), encoding="utf-8")
     return file
 
 
@@ -148,89 +154,15 @@ def different_labels(running: Mapping[str, Running], bundle: Path, texts: Sequen
     }
 
 
-def rounds(
-    asked: argparse.Namespace, running: Mapping[str, Running], bodies: Mapping[str, Path], bundle: Path
-) -> tuple[dict[str, dict[int, list[Load]]], list[dict[str, float]], int]:
-    """Clean rounds of every server at every number of connections, the runtime's own times, and rounds dropped."""
-    loads: dict[str, dict[int, list[Load]]] = {name: {many: [] for many in CONNECTIONS} for name in running}
-    direct: list[dict[str, float]] = []
-    random = np.random.default_rng(SEED)
-    done = dropped = 0
-    first = next(iter(bodies.values()))
-    while done < asked.rounds and dropped < REPEATS * asked.rounds:
-        clean = True
-        found: dict[tuple[str, int], Load] = {}
-        for name in random.permutation([*running, DIRECT]):
-            before = read()
-            if name == DIRECT:
-                alone = called(bundle, first.with_name("direct.jsonl"), asked.seconds)
-            else:
-                server = running[name]
-                server.go_on()
-                for many in CONNECTIONS:
-                    load(server.contestant.url, bodies[name], many, 1, LOAD_CORE)  # warm again
-                    found[name, many] = load(
-                        server.contestant.url, bodies[name], many, asked.seconds, LOAD_CORE
-                    )
-                server.pause()
-            clean = clean and others_share(before, read()) <= BUSY
-        if clean:
-            done += 1
-            direct.append(alone)
-            for (name, many), one in found.items():
-                loads[name][many].append(one)
-        else:
-            dropped += 1
-        print(f"round {done} of {asked.rounds}, {dropped} dropped", file=sys.stderr)
-    if not direct:
-        raise SystemExit("every round was beside busy neighbours: nothing can be said")
-    return loads, direct, dropped
-
-
-def called(bundle: Path, bodies: Path, seconds: float) -> dict[str, float]:
-    """The runtime in a loop, in a process on the servers' core."""
-    command = ["taskset", "-c", str(SERVER_CORE), sys.executable, "-m", "benchmarks.serving.direct"]
-    told = subprocess.run(
-        [*command, str(bundle), str(bodies), f"{seconds:g}"],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    ).stdout
-    return dict(json.loads(told))
-
-
-def flat(server: Running, bodies: Path, requests: int) -> dict[str, float]:
-    """The memory of a server after it was warm, and after so many requests more."""
-    server.go_on()
-    answered, marks = 0, []
-    refused = broken = 0
-    while answered < WARM_UP + requests:
-        one = load(server.contestant.url, bodies, 32, 10, LOAD_CORE)
-        answered += one.requests
-        refused, broken = refused + one.refused, broken + one.broken
-        if answered >= WARM_UP:
-            marks.append(server.memory_mb)
-        print(f"{answered:,} requests, {server.memory_mb:.1f} MB", file=sys.stderr)
-    return {
-        "requests": answered,
-        "refused": refused,
-        "broken": broken,
-        "warm_mb": marks[0],
-        "end_mb": marks[-1],
-        "most_mb": max(marks),
-    }
-
-
 def table(found: Mapping[str, object]) -> str:
     """For docs/results.md."""
-    servers, direct = found["servers"], found[DIRECT]
+    servers, direct, memory = found["servers"], found["direct"], found["memory"]
     assert isinstance(servers, dict)
     assert isinstance(direct, dict)
     lines = [
         "| server | p50 / p99 ms, 1 connection | texts/s, 32 connections | p50 / p99 ms | not answered |",
         "|---|---|---|---|---|",
-        f"| {DIRECT} | {direct['p50_ms']:.2f} / {direct['p99_ms']:.2f} | | | |",
+        *(f"| {name} | {one['p50_ms']:.2f} / {one['p99_ms']:.2f} | | | |" for name, one in direct.items()),
     ]
     for name, by_connections in servers.items():
         one, many = by_connections["1"], by_connections["32"]
@@ -238,6 +170,13 @@ def table(found: Mapping[str, object]) -> str:
         lines.append(
             f"| {name} | {one['p50_ms']:.2f} / {one['p99_ms']:.2f} | {many['per_second']:.0f} | "
             f"{many['p50_ms']:.1f} / {many['p99_ms']:.1f} | {lost} |"
+        )
+    if isinstance(memory, dict):
+        grown = memory["end_mb"] / memory["warm_mb"] - 1
+        lines.append(
+            f"\nmemory of ours over {memory['requests']:,} requests: {memory['warm_mb']:.1f} MB after {WARM_UP:,}, "
+            f"{memory['end_mb']:.1f} at the end ({grown:+.1%}), {memory['most_mb']:.1f} at most; "
+            f"{memory['refused']} refused, {memory['broken']} broken"
         )
     return "\n".join(lines)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from fastapi.testclient import TestClient
 from huggingface_hub import AsyncInferenceClient, InferenceClient
 from huggingface_hub.errors import HfHubHTTPError
 from served import make_app, running
@@ -82,6 +83,14 @@ def test_managed_services(url: str) -> None:
         {"instances": ["a"], "x": 1},
     ):
         assert httpx.post(f"{url}/v1/models/x:predict", json=wrong).status_code == 422
+
+
+def test_vertex_may_take_a_route_that_others_have(bundle_folder: Path, runtime: OnnxRuntime) -> None:
+    vertex = Vertex.from_environment({"AIP_PREDICT_ROUTE": "/predict"})
+    with TestClient(
+        make_app(bundle_folder, [runtime], settings=Settings(vertex=vertex)), "http://localhost"
+    ) as client:
+        assert len(client.post("/predict", json={"instances": ["good", "bad"]}).json()["predictions"]) == 2
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from served import Slow, make_app, running
+from served import NAME, Slow, make_app, running
 
 from serve.errors import UserError
 from serve.limits import Limits
@@ -82,6 +82,7 @@ def test_busy_server_stays_healthy_and_turns_away_what_it_cannot_queue(slow: tup
         start = time.perf_counter()
         assert client.get("/health").status_code == 200
         assert time.perf_counter() - start < 1
+        assert f'compress_waiting_texts{{model="{NAME}"}} 3.0' in client.get("/metrics").text
         for inputs in ("good", [["good"]]):  # alone or in a batch: the same rule
             refused = client.post("/predict", json={"inputs": inputs})
             assert refused.status_code == 429
@@ -105,6 +106,23 @@ def test_what_a_client_that_left_asked_for_is_not_computed(slow: tuple[str, Slow
     assert (
         sum(runtime.answered) == 2
     )  # the first was being answered when its client left; the others never were
+
+
+def test_a_client_says_how_long_it_waits(slow: tuple[str, Slow]) -> None:
+    url, runtime = slow
+    with httpx.Client(base_url=url, timeout=20) as client, ThreadPoolExecutor(2) as pool:
+        first = pool.submit(client.post, "/predict", json={"inputs": "good"})
+        time.sleep(0.2)
+        brief = {"X-Request-Timeout": "0.05"}
+        late = pool.submit(client.post, "/predict", json={"inputs": "good"}, headers=brief)
+        time.sleep(0.3)
+        runtime.go.set()
+        assert (late.result().status_code, late.result().json()["error_type"]) == (504, "deadline")
+        assert first.result().status_code == 200
+        assert sum(runtime.answered) == 1  # the late one was not computed
+        for wrong in ("0", "-1", "soon", "inf"):
+            reply = client.post("/predict", json={"inputs": "good"}, headers={"X-Request-Timeout": wrong})
+            assert reply.status_code == 422
 
 
 def test_a_body_that_never_ends_is_given_up(bundle_folder: Path, runtime: OnnxRuntime) -> None:
