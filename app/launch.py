@@ -60,12 +60,6 @@ def show(
     reach = reach or Reach()
     check_host(reach.host, insecure=reach.insecure)
     checked = read(bundle)
-    if checked.manifest.text_pair:
-        raise UserError(
-            f"{bundle} holds a model that reads pairs of texts",
-            "a model of single texts, which is what this page asks",
-            "ask it with `compress serve` or `compress predict`",
-        )
     student = OnnxRuntime(checked, threads)
     about = subject(
         checked.manifest.name,
@@ -74,6 +68,7 @@ def show(
         student,
         teacher,
         _watched(endpoint, checked) if endpoint else None,
+        pairs=checked.manifest.text_pair,
     )
     with _own_folder():
         page = build_page(about)
@@ -135,11 +130,18 @@ def _own_folder() -> Iterator[None]:
 
 
 def _watched(endpoint: Endpoint, bundle: Bundle) -> Watched:
-    """The endpoint, to be looked at; raises `UserError` where it answers with other labels."""
+    """The endpoint, to be looked at; raises `UserError` where it answers with other labels, or is asked otherwise."""
     if set(endpoint.labels) != set(bundle.manifest.labels):
         raise UserError(
             f"the endpoint {endpoint.url} answers with the labels {', '.join(endpoint.labels)}",
             f"those of the bundle: {', '.join(bundle.manifest.labels)}",
+            "give the endpoint that serves this bundle",
+        )
+    if endpoint.info.text_pair != bundle.manifest.text_pair:
+        kinds = {True: "pairs of texts", False: "single texts"}
+        raise UserError(
+            f"the endpoint {endpoint.url} is asked {kinds[endpoint.info.text_pair]}",
+            f"what the bundle is asked: {kinds[bundle.manifest.text_pair]}",
             "give the endpoint that serves this bundle",
         )
     is_this = endpoint.info.bundle_sha256 == sha256(bundle.folder / MANIFEST)

@@ -4,20 +4,20 @@ from collections import Counter
 from collections.abc import Sequence
 from html import escape
 
-from app.answered import Pair
+from app.answered import Both
 
 _MOST_LABELS = 12  # over it a matrix cannot be read, and the most frequent pairs are listed
 
 
-def matrix(pairs: Sequence[Pair], labels: Sequence[str]) -> dict[tuple[str, str], int]:
+def matrix(rows: Sequence[Both], labels: Sequence[str]) -> dict[tuple[str, str], int]:
     """How many rows each pair of labels has, the teacher's and then the student's; none is left out."""
-    counted = Counter((pair.row.teacher.label, pair.student.label) for pair in pairs)
+    counted = Counter((one.row.teacher.label, one.student.label) for one in rows)
     return {(taught, learnt): counted[taught, learnt] for taught in labels for learnt in labels}
 
 
-def confusion(pairs: Sequence[Pair], labels: Sequence[str]) -> str:
+def confusion(rows: Sequence[Both], labels: Sequence[str]) -> str:
     """The matrix, or with many labels the pairs on which the two differ most often."""
-    found = matrix(pairs, labels)
+    found = matrix(rows, labels)
     head = '<h2>Who says what</h2><p class="note">Rows: the teacher. Columns: the student. Number of test rows.</p>'
     return f'<div class="plot">{head}{_table(found, labels) if len(labels) <= _MOST_LABELS else _list(found)}</div>'
 
