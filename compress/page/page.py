@@ -35,6 +35,12 @@ def report_page(name: str, report: Report) -> str:
         ),
         section("drawings", "How good, how fast", "", drawings([trade(report), spread(report)])),
         section(
+            "batches",
+            "Many texts at once",
+            "What ships, asked in true batches of texts as they come, padded to the longest.",
+            sections.batches(report),
+        ),
+        section(
             "fidelity",
             "Does it answer as its teacher does?",
             "",

@@ -13,6 +13,7 @@ import tritonclient.grpc as grpc_client
 import tritonclient.http as http_client
 from fake_triton import Triton
 from fastapi.testclient import TestClient
+from recomputed import agrees_with, recomputed
 from served import make_app, make_models, running
 from tiny import FILLERS, TOPICS, TinyRun, tiny_recipe
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
@@ -103,6 +104,7 @@ def test_the_run_is_of_pairs(run: TinyRun, pairs: list[tuple[str, str]]) -> None
     answers = serve.load(run.bundle).predict(pairs)
     right = np.mean([answer.label == row["label"] for answer, row in zip(answers, rows, strict=True)])
     assert right == pytest.approx(run.report.models[-1].score)
+    agrees_with(run.report.fidelity, recomputed(run.bundle))
 
 
 def test_training_sees_the_tokens_and_types_that_serving_sees(

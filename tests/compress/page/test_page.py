@@ -147,7 +147,26 @@ def ten_labels() -> Report:
     return full_report(labels=labels, fidelity=found)
 
 
-@pytest.mark.parametrize("make", [full_report, many_labels, ten_labels])
+def crowded() -> Report:
+    """Four models of nearly the same score, three of them nearly as fast as each other."""
+    report = full_report()
+    rows = []
+    for row, (p50, size) in zip(
+        report.models[1:], ((1.28, 3.8), (0.9, 2.7), (0.66, 2.6), (0.61, 0.8)), strict=True
+    ):
+        latency = row.latency["cpu"]["batch_1"].model_copy(update={"p50_ms": p50, "quantiles_ms": {}})
+        update = {
+            "size_mb": size,
+            "score": 0.962,
+            "score_ci": (0.95, 0.973),
+            "latency": {"cpu": {"batch_1": latency}},
+        }
+        rows.append(row.model_copy(update=update))
+    slow = report.models[0].model_copy(update={"score": 0.963, "score_ci": (0.951, 0.973)})
+    return report.model_copy(update={"models": [slow, *rows]})
+
+
+@pytest.mark.parametrize("make", [full_report, many_labels, ten_labels, crowded])
 def test_no_text_lies_on_another_or_leaves_its_drawing(make: Any) -> None:
     for root in all_drawings(make()):
         _, _, width, height = map(float, root.get("viewBox", "").split())
