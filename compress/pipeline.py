@@ -29,6 +29,7 @@ from compress.steps.invariance import invariance_stage
 from compress.steps.ladder import kept_float
 from compress.steps.measure import answers, clock_stage
 from compress.steps.onnx import export_files
+from compress.steps.quantized import seven_bits
 from compress.steps.student import Classroom, make_ready, make_student, plain_budget
 from compress.steps.teachers import Taught, answer_once, teach_teachers
 from compress.steps.transfer import Transfer, make_transfer
@@ -123,7 +124,12 @@ def _run_prepared(
         else None
     )
     timings = clock_stage(workshop, config.benchmark, contestants, splits.test, labels)
-    notes = [*prepared.notes, *(transfer.notes if transfer else []), *kept_float(shipped.ladder)]
+    notes = [
+        *prepared.notes,
+        *(transfer.notes if transfer else []),
+        *kept_float(shipped.ladder),
+        *seven_bits(shipped.quantized),
+    ]
     report = make_report(
         Asked(
             task=config.task,

@@ -10,12 +10,14 @@ import numpy as np
 from transformers import PreTrainedModel
 
 from export.clock import Milliseconds, fastest, time_in_turns
+from export.compact import STEPS as COMPACT
 from export.forms import OPSET_23, PORTABLE, Form
 from export.fusion import fuse
 from export.model import OnnxModel
 from export.onnx_export import to_onnx
 from export.parity import ParityFinding, Reference
 from export.proof import ProofError
+from export.steps import take_steps
 from export.torchscript import to_portable
 from serve.errors import UserError
 
@@ -106,9 +108,12 @@ def _make(
 ) -> _Made:
     """Export to a file of this form and prove it; raises `ProofError` or `UserError`."""
     path = folder / f"{form.name}.onnx"
+    hold = partial(reference.hold, name=path.name)
     if form is OPSET_23:
         exported = to_onnx(model, input_names, path)
-        return _Made(exported, reference.hold(exported))
+        finding = hold(exported)
+        done = take_steps(exported, form, model.config, path, hold, COMPACT)
+        return _Made(done.model or exported, done.finding or finding, done.rolled_back)
     if form is PORTABLE:
         exported = to_portable(model, input_names, path)
         return _Made(exported, reference.hold(exported))
@@ -116,7 +121,7 @@ def _make(
     unfused = (
         OnnxModel(plain, "fp32", PORTABLE.opset) if plain.exists() else to_portable(model, input_names, plain)
     )
-    fused = fuse(unfused, model.config, path, partial(reference.hold, name=path.name))
+    fused = fuse(unfused, model.config, path, hold)
     return _Made(fused.model, fused.finding, fused.rolled_back)
 
 

@@ -16,6 +16,7 @@ from export.exporter import OUTPUT, LogitsOnly, example, silenced
 from export.first_token import last_layer_for_first_token
 from export.forms import OPSET_23
 from export.graph import check_graph
+from export.mask import plain_padding_mask
 from export.model import OnnxModel
 from serve.errors import UserError
 
@@ -36,7 +37,7 @@ def to_onnx(model: PreTrainedModel, input_names: Sequence[str], path: Path) -> O
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".part")
     try:
-        with silenced(), last_layer_for_first_token(model):
+        with silenced(), plain_padding_mask(), last_layer_for_first_token(model):
             torch.onnx.export(
                 wrapper,
                 example(input_names),

@@ -43,11 +43,7 @@ class Answerer(Protocol):
 
 
 class Meter(Protocol):
-    """Whoever wants to know what is waiting and what was done together."""
-
-    def waiting(self, texts: int, tokens: int) -> None:
-        """So much is admitted and not yet answered."""
-        ...
+    """Whoever wants to know what was done together."""
 
     def hop(self, texts: int, tokens: int, seconds: float) -> None:
         """So much was answered in one go."""
@@ -142,7 +138,7 @@ class Batcher:
             loop = asyncio.get_running_loop()
             job = _Job(
                 encodings=encodings,
-                tokens=sum(len(encoding.ids) for encoding in encodings),
+                tokens=sum(map(len, encodings)),
                 loop=loop,
                 future=loop.create_future(),
                 tokenize_s=now - start,
@@ -171,7 +167,6 @@ class Batcher:
             if self._texts and self._texts + texts > self._limits.waiting_texts:
                 raise self._overloaded()
             self._texts += texts
-            self._tell()
 
     def _enqueue(self, job: _Job) -> None:
         with self._ready:
@@ -180,7 +175,6 @@ class Batcher:
             self._tokens += job.tokens
             job.state = "queued"
             self._queue.append(job)
-            self._tell()
             self._ready.notify()
 
     def _overloaded(self) -> Refusal:
@@ -208,17 +202,11 @@ class Batcher:
                 self._tokens -= job.tokens
             if job is None or job.state != "taken":
                 self._texts -= texts
-            self._tell()
 
     def _release(self, texts: int, tokens: int) -> None:
         with self._ready:
             self._texts -= texts
             self._tokens -= tokens
-            self._tell()
-
-    def _tell(self) -> None:
-        if self._meter is not None:
-            self._meter.waiting(self._texts, self._tokens)
 
     def _work(self, runtime: Answerer) -> None:
         while True:

@@ -5,6 +5,7 @@ import asyncio
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
+from serve.headers import headers_of
 from serve.limits import Limits
 from serve.refusal import Refusal
 
@@ -14,10 +15,11 @@ _DISCARDING_AT_MOST = 4.0  # seconds; common clients wait five
 
 async def read_body(request: Request, limits: Limits) -> bytes:
     """The whole body; raises `Refusal` 413 over the size, whether declared or not, and 408 over the time."""
-    declared = request.headers.get("content-length", "")
+    headers = headers_of(request.scope)
+    declared = headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limits.body_bytes:
         # A client that asked first (Expect: 100-continue) has sent nothing yet.
-        if "expect" not in request.headers:
+        if "expect" not in headers:
             await _discard(request)
         raise _too_large(limits)
     body, is_last = bytearray(), False

@@ -96,30 +96,38 @@ def check_input(asked: object) -> Input:
 def tokenize(tokenizer: Tokenizer, inputs: Sequence[Input]) -> list[Encoding]:
     """One encoding per text or pair, truncated as the tokenizer's file says."""
     # Checked here and not by the caller: tokenizers panics on a lone surrogate.
-    return list(tokenizer.encode_batch([check_input(asked) for asked in inputs]))
+    checked = [check_input(asked) for asked in inputs]
+    if len(checked) == 1:  # without a hop to the threads of tokenizers
+        only = checked[0]
+        return [tokenizer.encode(only) if isinstance(only, str) else tokenizer.encode(*only)]
+    return list(tokenizer.encode_batch(checked))
 
 
 def pad(encodings: Sequence[Encoding], inputs: Sequence[GraphInput], pad_id: int) -> Batch:
     """The encodings as arrays of shape (texts, tokens of the longest), padded on the right."""
-    width = max(1, *(len(encoding.ids) for encoding in encodings))
-    shape = (len(encodings), width)
-    columns = {
-        "input_ids": np.full(shape, pad_id, np.int64),
-        "attention_mask": np.zeros(shape, np.int64),
-        "token_type_ids": np.zeros(shape, np.int64),
-    }
-    for row, encoding in enumerate(encodings):
-        length = len(encoding.ids)
-        columns["input_ids"][row, :length] = encoding.ids
-        columns["token_type_ids"][row, :length] = encoding.type_ids
-        # A tokenizer without special tokens makes no token of "". One padding token is then attended to:
-        # a mean over no tokens would be a division by zero.
-        columns["attention_mask"][row, : max(1, length)] = 1
+    width = max(1, *map(len, encodings))
     return Batch(
-        arrays={given.name: columns[given.name].astype(given.dtype, copy=False) for given in inputs},
-        token_counts=[len(encoding.ids) for encoding in encodings],
+        arrays={given.name: _column(given, encodings, width, pad_id) for given in inputs},
+        token_counts=list(map(len, encodings)),
         truncated=[bool(encoding.overflowing) for encoding in encodings],
     )
+
+
+def _column(given: GraphInput, encodings: Sequence[Encoding], width: int, pad_id: int) -> Integers:
+    """One of the graph's inputs, (texts, width)."""
+    if given.name == "input_ids":
+        rows = [_filled(encoding.ids, width, pad_id) for encoding in encodings]
+    elif given.name == "token_type_ids":
+        rows = [_filled(encoding.type_ids, width, 0) for encoding in encodings]
+    else:
+        # A tokenizer without special tokens makes no token of "". One padding token is then attended to:
+        # a mean over no tokens would be a division by zero.
+        rows = [_filled([1] * max(1, len(encoding)), width, 0) for encoding in encodings]
+    return np.array(rows, given.dtype)
+
+
+def _filled(row: list[int], width: int, filler: int) -> list[int]:
+    return row + [filler] * (width - len(row))
 
 
 def encode(tokenizer: Tokenizer, texts: Sequence[Input], inputs: Sequence[GraphInput], pad_id: int) -> Batch:

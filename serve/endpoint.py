@@ -7,15 +7,18 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serve import __version__, metrics
 from serve.errors import InputError
+from serve.front import Answering, Front, refusal_of
 from serve.guard import Guard
 from serve.key import Key
 from serve.ledger import Ledger, Log
@@ -47,6 +50,18 @@ class Settings:
     grpc: tuple[str, int] | None = None  # host and port
 
 
+class Endpoint(FastAPI):
+    """FastAPI behind `Front`, which lets in, answers and counts."""
+
+    def __init__(self, front: Callable[[ASGIApp], Front], **told: Any) -> None:
+        super().__init__(**told)
+        self._front = front(super().__call__)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        await self._front(scope, receive, send)
+
+
 def create_app(models: Models, counted: Metrics, settings: Settings | None = None) -> FastAPI:
     """The application; it is ready from its start on, and closes the models at its end."""
     settings = settings or Settings()
@@ -67,16 +82,21 @@ def create_app(models: Models, counted: Metrics, settings: Settings | None = Non
         if settings.traces is not None:
             await asyncio.to_thread(settings.traces.close)
 
-    app = FastAPI(
+    answering = Answering()
+    front = partial(
+        Front,
+        guard=partial(Guard, loopback=settings.loopback, key=settings.key),
+        ledger=Ledger(counted, settings.log, settings.traces),
+        answering=answering,
+    )
+    app = Endpoint(
+        front,
         title=first.name,
         description=f"Answers {first.info.task}.",
         version=__version__,
         lifespan=lifespan,
         responses={status: PROBLEMS[status] for status in (401, 403)},
     )
-    # The last one added is the outermost.
-    app.add_middleware(Guard, loopback=settings.loopback, key=settings.key)
-    app.add_middleware(Ledger, metrics=counted, log=settings.log, traces=settings.traces)
     _answer_errors_as_json(app)
 
     @app.get("/health", responses={503: PROBLEMS[503]}, tags=["life"])
@@ -106,10 +126,10 @@ def create_app(models: Models, counted: Metrics, settings: Settings | None = Non
             """List the last texts on which the teacher in the shadow says something else."""
             return [asdict(one) for one in shadow.log]
 
-    app.include_router(tei.routes(first))
-    app.include_router(hugging_face.routes(first))
-    app.include_router(clouds.routes(first, settings.vertex))
-    app.include_router(open_inference.routes(models))
+    app.include_router(tei.routes(first, answering))
+    app.include_router(hugging_face.routes(first, answering))
+    app.include_router(clouds.routes(first, settings.vertex, answering))
+    app.include_router(open_inference.routes(models, answering))
     return app
 
 
@@ -129,25 +149,16 @@ def _answer_errors_as_json(app: FastAPI) -> None:
         return refusal.response()
 
     @app.exception_handler(Refusal)
-    async def refused(request: Request, refusal: Refusal) -> JSONResponse:
-        return answer(request, refusal)
-
     @app.exception_handler(InputError)
-    async def unanswerable(request: Request, error: InputError) -> JSONResponse:
-        return answer(request, Refusal(422, "validation", f"Found {error.found}; expected {error.expected}."))
-
     @app.exception_handler(ClientDisconnect)
-    async def gone(request: Request, __: ClientDisconnect) -> JSONResponse:
-        # Nobody reads this; without it the log would call a client that left a failure of the server.
-        return answer(request, Refusal(400, "disconnected", "The client went away."))
+    @app.exception_handler(
+        Exception
+    )  # starlette raises this one again after the answer, for the server's log
+    async def refused(request: Request, error: Exception) -> JSONResponse:
+        return answer(request, refusal_of(error))
 
     @app.exception_handler(HTTPException)
     async def unrouted(request: Request, error: HTTPException) -> JSONResponse:
         response = answer(request, Refusal(error.status_code, "http", f"{error.detail}."))
         response.headers.update(error.headers or {})
         return response
-
-    @app.exception_handler(Exception)
-    async def broken(request: Request, __: Exception) -> JSONResponse:
-        # The traceback goes to the server's log; starlette raises the exception again after this.
-        return answer(request, Refusal(500, "internal", "The server failed on this request."))

@@ -6,11 +6,13 @@ Host header must name this machine, and a request that a browser marks as anothe
 """
 
 import ipaddress
+from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from serve.headers import headers_of
 from serve.key import Key
 from serve.refusal import Refusal
 
@@ -44,39 +46,45 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
-        refusal = None
-        if scope["type"] in ("http", "websocket"):
-            headers = Headers(scope=scope)
-            refusal = self._refusal(scope.get("method", ""), headers) or self._closed(scope["path"], headers)
+        refusal = self.refusal(scope) if scope["type"] in ("http", "websocket") else None
         if refusal is None:
             await self._app(scope, receive, send)
         else:
             await refusal.response()(scope, receive, send)
 
-    def _refusal(self, method: str, headers: Headers) -> Refusal | None:
-        hosts = headers.getlist("host")
-        host = hosts[0] if len(hosts) == 1 else ""
-        if self._loopback and not is_loopback(_name(host)):
+    def refusal(self, scope: Scope) -> Refusal | None:
+        """Why this request is not let in; None where it is."""
+        headers = headers_of(scope)
+        return self._foreign(scope.get("method", ""), headers) or self._closed(scope["path"], headers)
+
+    def _foreign(self, method: str, headers: Mapping[str, str]) -> Refusal | None:
+        host = headers.get("host", "")
+        if self._loopback and not _names_this_machine(host):
             return Refusal(403, "forbidden", "This server answers only to localhost, 127.0.0.1 and [::1].")
-        own = {host.lower()}
-        if not self._loopback:
-            # What a proxy in front was asked for. A page of another site cannot send it without being asked first.
-            own.add(headers.get("x-forwarded-host", "").partition(",")[0].strip().lower())
-        own.discard("")
-        if any(_origin_host(origin) not in own for origin in headers.getlist("origin")):
+        if "origin" in headers and _origin_host(headers["origin"]) not in self._own(host, headers):
             return Refusal(403, "forbidden", "Requests from pages of another origin are refused.")
         if headers.get("sec-fetch-site", "") not in _OWN_FETCH_SITES and not self._is_visit(method, headers):
             return Refusal(403, "forbidden", "Requests from pages of another site are refused.")
         return None
 
-    def _is_visit(self, method: str, headers: Headers) -> bool:
+    def _own(self, host: str, headers: Mapping[str, str]) -> set[str]:
+        """The hosts whose pages may ask: this one, and what a proxy in front was asked for.
+
+        A page of another site cannot send the proxy's header without being asked first.
+        """
+        own = {host.lower()}
+        if not self._loopback:
+            own.add(headers.get("x-forwarded-host", "").partition(",")[0].strip().lower())
+        return own - {""}
+
+    def _is_visit(self, method: str, headers: Mapping[str, str]) -> bool:
         """Whether a person follows a link, or sees a frame, to a server that others are meant to reach.
 
         The other site cannot read what comes, and nothing happens by GET.
         """
         return not self._loopback and method == "GET" and headers.get("sec-fetch-mode") == "navigate"
 
-    def _closed(self, path: str, headers: Headers) -> Refusal | None:
+    def _closed(self, path: str, headers: Mapping[str, str]) -> Refusal | None:
         if self._key is None or path in PUBLIC or self._key.opens(headers):
             return None
         return Refusal(401, "unauthorized", "Show the key as Authorization: Bearer KEY.")
@@ -88,6 +96,11 @@ def _origin_host(origin: str) -> str:
         return urlsplit(origin).netloc.lower()
     except ValueError:
         return ""
+
+
+@lru_cache(maxsize=64)  # reading an address costs more than the rest of the gate
+def _names_this_machine(host: str) -> bool:
+    return is_loopback(_name(host))
 
 
 def _name(host: str) -> str:

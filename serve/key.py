@@ -6,8 +6,6 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from starlette.datastructures import Headers
-
 from serve.errors import UserError
 
 VARIABLE = "COMPRESS_API_KEY"
@@ -24,7 +22,7 @@ class Key:
         """Whether this is the key."""
         return hmac.compare_digest(hashlib.sha256(shown.encode()).digest(), self._digest)
 
-    def opens(self, headers: Headers) -> bool:
+    def opens(self, headers: Mapping[str, str]) -> bool:
         """Whether the request shows it: `Authorization: Bearer KEY` or `X-API-Key: KEY`."""
         scheme, _, token = headers.get("authorization", "").partition(" ")
         shown = token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")

@@ -1,5 +1,7 @@
 """What is counted, for Prometheus. One registry for each application, so that two in a process stay apart."""
 
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
@@ -94,10 +96,10 @@ class ModelMeter:
         self._queue_s.observe(found.queue_s)
         self._infer_s.observe(found.infer_s)
 
-    def waiting(self, texts: int, tokens: int) -> None:
-        """So much is admitted and not yet answered."""
-        self._texts.set(texts)
-        self._tokens.set(tokens)
+    def look_at(self, waiting: Callable[[], tuple[int, int]]) -> None:
+        """Whom to ask, when somebody reads the metrics, for the texts and tokens that are admitted and not answered."""
+        self._texts.set_function(lambda: waiting()[0])
+        self._tokens.set_function(lambda: waiting()[1])
 
     def hop(self, texts: int, tokens: int, seconds: float) -> None:  # noqa: ARG002  the time is in another series
         """So much was answered in one go."""

@@ -112,6 +112,7 @@ class Model:
         self._metrics = metrics
         self._meter = ModelMeter(metrics, info.name)
         self._loaded = self._load(info, runtimes, caps)
+        self._meter.look_at(lambda: self._loaded.batcher.waiting)
 
     @property
     def info(self) -> Info:

@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect
 
 from serve.batcher import Answered
 from serve.body import read_body
+from serve.headers import headers_of
 from serve.inputs import Input, parts
 from serve.limits import Limits
 from serve.refusal import Refusal
@@ -46,11 +47,12 @@ def check_headers(request: Request, *more: str) -> None:
 
     Web forms can be sent from any page without the browser asking first, so they are not read as JSON.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    headers = headers_of(request.scope)
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     is_json = kind in _JSON_TYPES or (kind.startswith("application/") and kind.endswith("+json"))
     if not is_json and kind not in more:
         raise Refusal(415, "unsupported_media_type", "Send the request as application/json.")
-    if request.headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
+    if headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
         raise Refusal(415, "unsupported_media_type", "Send the request uncompressed.")
 
 
@@ -67,31 +69,47 @@ def check_texts(texts: Sequence[Input], limits: Limits) -> None:
 
 async def while_connected(request: Request, answering: Awaitable[Result]) -> Result:
     """The answer; raises `ClientDisconnect`, and gives the work up, where the client goes away meanwhile."""
-    task = asyncio.ensure_future(answering)
+    watch = _Watch(request)
     try:
-        await asyncio.wait({task}, timeout=_QUICK_S)
-        if task.done():
-            return task.result()
-        gone = asyncio.ensure_future(_gone(request))
-        try:
-            await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            gone.cancel()
-        if task.done():
-            return task.result()
-        raise ClientDisconnect
+        return await answering
+    except asyncio.CancelledError:
+        if not watch.is_gone:
+            raise
+        raise ClientDisconnect from None
     finally:
-        task.cancel()
+        watch.end()
 
 
-async def _gone(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+class _Watch:
+    """Cancels the task that made it when the client goes away. Looks after a moment only: most answers come before."""
+
+    def __init__(self, request: Request) -> None:
+        self.is_gone = False
+        self._receive = request.receive
+        self._waiting = asyncio.current_task()
+        self._looking: asyncio.Task[None] | None = None
+        self._timer = asyncio.get_running_loop().call_later(_QUICK_S, self._begin)
+
+    def end(self) -> None:
+        """The answer is there, or not wanted."""
+        self._timer.cancel()
+        if self._looking is not None:
+            self._looking.cancel()
+
+    def _begin(self) -> None:
+        self._looking = asyncio.get_running_loop().create_task(self._look())
+
+    async def _look(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        assert self._waiting is not None
+        self.is_gone = True
+        self._waiting.cancel()
 
 
 def deadline_s(request: Request) -> float | None:
     """The seconds that the client allows in `X-Request-Timeout`; None where it says nothing. Raises `Refusal` 422."""
-    given = request.headers.get("x-request-timeout")
+    given = headers_of(request.scope).get("x-request-timeout")
     if given is None:
         return None
     try:

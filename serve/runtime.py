@@ -103,7 +103,7 @@ class OnnxRuntime:
         return text_classification.answers(
             self.logits_of(encodings),
             self.labels,
-            [len(encoding.ids) for encoding in encodings],
+            [len(encoding) for encoding in encodings],
             [bool(encoding.overflowing) for encoding in encodings],
         )
 
@@ -141,7 +141,7 @@ class OnnxRuntime:
 
     def logits_of(self, encodings: Sequence[Encoding]) -> NDArray[np.float32]:
         """Logits of shape (texts, labels); texts of similar length share a batch, to pad little."""
-        by_length = sorted(range(len(encodings)), key=lambda row: len(encodings[row].ids))
+        by_length = sorted(range(len(encodings)), key=lambda row: len(encodings[row]))
         logits = np.empty((len(encodings), len(self.labels)), np.float32)
         for start in range(0, len(by_length), self._largest_batch):
             rows = by_length[start : start + self._largest_batch]

@@ -66,10 +66,7 @@ def open_session(
     if threads < 1:
         raise UserError(f"{threads} threads", "at least 1", "leave the number out to use all that there are")
     provider = require_provider(device)
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = _ERRORS_ONLY
+    options = session_options(threads, device)
     # From bytes, not from the path: what was checked is what is loaded.
     content = read_self_contained(model_path)
     try:
@@ -83,6 +80,19 @@ def open_session(
     check_provider(opened, device)
     inputs, output = _inputs(opened, model_path), _output(opened, model_path, labels, output)
     return Session(opened, inputs, output, threads, device)
+
+
+def session_options(threads: int, device: Device) -> ort.SessionOptions:
+    """How every session of ours is set up."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _ERRORS_ONLY
+    if device == "cpu":
+        # One operator for a sum and the normalisation after it takes several times as long as the two (1.5 against
+        # 0.13 ms on 1,024 rows of 384): its loop over a row adds up number by number.
+        options.add_session_config_entry("optimization.disable_specified_optimizers", "SkipLayerNormFusion")
+    return options
 
 
 def _inputs(opened: ort.InferenceSession, model_path: Path) -> tuple[GraphInput, ...]:

@@ -84,6 +84,7 @@ def quantize_stage(
             "rows": rows.digest(),
             "metric": workshop.metric,
             "seed": workshop.seed,
+            **_here(options),
         },
         work,
     )
@@ -96,6 +97,23 @@ def quantize_stage(
         return Quantized(None, (), ladder_rows)
     small = OnnxModel(stage.folder / QUANTIZED_FILE, facts["precision"], model.opset, facts["batching"])  # type: ignore[arg-type]  # as it was written
     return Quantized(small, (read_finding(stage.folder),), ladder_rows)
+
+
+def _here(options: Quantiser | Auto) -> dict[str, object]:
+    """What the result owes to this processor: how many bits weights may have, and which candidate was fastest."""
+    facts = machine()
+    timed_on = {"machine": facts.model_dump()} if isinstance(options, Auto) else {}
+    return {"saturates": saturates(facts.instruction_set), **timed_on}
+
+
+def seven_bits(quantized: OnnxModel | None) -> list[str]:
+    """A sentence for people where an int8 file has smaller weights for this processor's sake."""
+    if quantized is None or quantized.precision != "int8" or not saturates(machine().instruction_set):
+        return []
+    return [
+        "this processor has no VNNI: it adds products of 8-bit numbers up in 16 bits, where they would be cut off, so "
+        "the int8 weights have 7 bits. On a processor with VNNI the same command makes weights of 8 bits"
+    ]
 
 
 def calibration_feeds(model: OnnxModel, trained: Trained, texts: Sequence[Input]) -> list[Feed]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Request, Response
 
 from serve.errors import UserError
+from serve.front import Answering
 from serve.model import Model
 from serve.protocols import hugging_face, schemas
 from serve.protocols.schemas import Schema
@@ -48,14 +49,16 @@ def _instances(*, pairs: bool) -> Schema:
     )
 
 
-def routes(model: Model, vertex: Vertex) -> APIRouter:
+def routes(model: Model, vertex: Vertex, answering: Answering) -> APIRouter:
     """`POST /invocations` as Hugging Face's containers answer it, and Vertex AI's prediction route where it is set."""
     router = APIRouter(tags=["managed services"])
     pairs = model.info.text_pair
     example = {"text": "a fine film", "text_pair": "a good one"} if pairs else "a fine film"
     body = schemas.json_body(hugging_face.schema(pairs=pairs), {"inputs": example})
 
-    @router.post("/invocations", response_model=list[list[Score]], responses=PROBLEMS, openapi_extra=body)
+    @answering.post(
+        router, "/invocations", response_model=list[list[Score]], responses=PROBLEMS, openapi_extra=body
+    )
     async def invocations(request: Request) -> Response:
         """Answer as `POST /` does."""
         limits = model.info.limits
@@ -66,7 +69,7 @@ def routes(model: Model, vertex: Vertex) -> APIRouter:
     if vertex.predict is not None:
         instances = schemas.json_body(_instances(pairs=pairs), {"instances": [example]})
 
-        @router.post(vertex.predict, responses=PROBLEMS, openapi_extra=instances)
+        @answering.post(router, vertex.predict, responses=PROBLEMS, openapi_extra=instances)
         async def vertex_predict(request: Request) -> Response:
             """Answer `{"instances": [...]}` with `{"predictions": [...]}`."""
             limits = model.info.limits

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter, Request, Response
 
+from serve.front import Answering
 from serve.inputs import Input
 from serve.limits import Limits
 from serve.model import Model
@@ -57,7 +58,7 @@ class Query:
     raw: bool
 
 
-def routes(model: Model) -> APIRouter:
+def routes(model: Model, answering: Answering) -> APIRouter:
     """`POST /` on this model."""
     router = APIRouter(tags=["Hugging Face"])
 
@@ -67,7 +68,7 @@ def routes(model: Model) -> APIRouter:
     )
     body = schemas.json_body(schema(pairs=pairs), {"inputs": examples})
 
-    @router.post("/", response_model=list[list[Score]], responses=PROBLEMS, openapi_extra=body)
+    @answering.post(router, "/", response_model=list[list[Score]], responses=PROBLEMS, openapi_extra=body)
     async def text_classification(request: Request) -> Response:
         """Answer a text, or several, with a list of labels for each, the most probable first."""
         limits = model.info.limits

@@ -4,12 +4,15 @@ Tensor `text` (BYTES) in, and `text_pair` for a model of pairs; `label` (BYTES) 
 """
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
 
 from serve import __version__
 from serve.body import read_body
+from serve.front import Answering
+from serve.headers import headers_of
 from serve.models import VERSION, Models
 from serve.protocols import schemas, tensors
 from serve.protocols.schemas import Schema
@@ -20,6 +23,7 @@ from serve.request import check_headers, measured, while_connected
 EXTENSIONS = ["binary_tensor_data", "classification", "statistics", "model_configuration", "model_repository"]
 PLATFORM = "onnxruntime_onnx"
 _MODEL = "/v2/models/{model_name}"
+_VERSION = f"{_MODEL}/versions/{{model_version}}"
 
 _Act = Callable[[Request, str, str], Awaitable[Any]]  # on a model of this name and version
 
@@ -68,7 +72,7 @@ def _example(*, pairs: bool) -> dict[str, Any]:
     }
 
 
-def routes(models: Models) -> APIRouter:
+def routes(models: Models, answering: Answering) -> APIRouter:
     """Health, metadata, configuration, statistics, index and inference of these models."""
     router = APIRouter(tags=["Open Inference Protocol"], responses=PROBLEMS)
 
@@ -131,7 +135,7 @@ def routes(models: Models) -> APIRouter:
         limits, labels = model.info.limits, model.info.labels
         query = tensors.parse(
             await read_body(request, limits),
-            request.headers.get(tensors.JSON_LENGTH),
+            headers_of(request.scope).get(tensors.JSON_LENGTH),
             limits,
             pairs=model.info.text_pair,
         )
@@ -153,6 +157,13 @@ def routes(models: Models) -> APIRouter:
     pairs = models.first.info.text_pair  # of several models the first is described
     body = schemas.json_body(_schema(pairs=pairs), _example(pairs=pairs))
     _add(router, models, "POST", "/infer", infer, openapi_extra=body)
+    for name in models.names:
+        act = partial(infer, name=name, version=VERSION)
+        for path, served in (
+            (_MODEL, f"/v2/models/{name}"),
+            (_VERSION, f"/v2/models/{name}/versions/{VERSION}"),
+        ):
+            answering.add(f"{served}/infer", act, f"{path}/infer")
     return router
 
 
@@ -167,7 +178,7 @@ def _add(router: APIRouter, models: Models, method: str, suffix: str, act: _Act,
     async def versioned(request: Request, model_name: Name, model_version: Version) -> Any:
         return await act(request, model_name, model_version)
 
-    for path, route in ((_MODEL, plain), (f"{_MODEL}/versions/{{model_version}}", versioned)):
+    for path, route in ((_MODEL, plain), (_VERSION, versioned)):
         route.__doc__ = act.__doc__
         name = f"{act.__name__}_{route.__name__}"
         router.add_api_route(path + suffix, route, methods=[method], name=name, response_model=None, **more)

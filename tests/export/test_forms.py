@@ -157,7 +157,8 @@ def test_a_step_that_changes_the_answers_is_rolled_back_and_told(
         after_the_logits("Gather", columns=[1, 0, 2])(graph)
         return graph
 
-    steps = {"layers": STEPS["layers"], "answers": break_it, "embeddings": STEPS["embeddings"]}
+    layers, embeddings = STEPS.items()
+    steps = dict([layers, ("fusion of the answers", break_it), embeddings])
     fused = fuse(plain, model.config, tmp_path / "fused.onnx", reference.hold, steps)
     (told,) = fused.rolled_back
     assert told.startswith("fusion of the answers rolled back: fused.onnx.part does not answer")
