@@ -106,7 +106,8 @@ def create_app(models: Models, counted: Metrics, settings: Settings | None = Non
             """List the last texts on which the teacher in the shadow says something else."""
             return [asdict(one) for one in shadow.log]
 
-    app.include_router(tei.routes(first))
+    if first.info.answering.SCORES_LABELS:
+        app.include_router(tei.routes(first))
     app.include_router(hugging_face.routes(first))
     app.include_router(clouds.routes(first, settings.vertex))
     app.include_router(open_inference.routes(models))

@@ -16,6 +16,7 @@ from serve.protocols.schemas import Schema
 from serve.protocols.scores import PROBLEMS
 from serve.refusal import Refusal
 from serve.request import check_headers, measured, while_connected
+from serve.tasks import Answering
 
 EXTENSIONS = ["binary_tensor_data", "classification", "statistics", "model_configuration", "model_repository"]
 PLATFORM = "onnxruntime_onnx"
@@ -24,7 +25,7 @@ _MODEL = "/v2/models/{model_name}"
 _Act = Callable[[Request, str, str], Awaitable[Any]]  # on a model of this name and version
 
 
-def _schema(*, pairs: bool) -> Schema:
+def _schema(*, pairs: bool, answering: Answering) -> Schema:
     """Of an inference request in JSON.
 
     JSON Schema cannot say that the shape is that of the data, so it says it for one text.
@@ -42,7 +43,7 @@ def _schema(*, pairs: bool) -> Schema:
         )
         for given in tensors.input_names(pairs=pairs)
     ]
-    outputs = {"enum": [tensors.LABEL, tensors.PROBABILITIES]}
+    outputs = {"enum": list(tensors.output_names(answering))}
     return schemas.strict(
         ["inputs"],
         id=schemas.optional(
@@ -128,15 +129,16 @@ def routes(models: Models) -> APIRouter:
         """Answer texts; binary tensors are read and written where the client has them."""
         model = models.named(name, version)
         check_headers(request, "application/octet-stream")
-        limits, labels = model.info.limits, model.info.labels
+        limits, labels, answering = model.info.limits, model.info.labels, model.info.answering
         query = tensors.parse(
             await read_body(request, limits),
             request.headers.get(tensors.JSON_LENGTH),
             limits,
             pairs=model.info.text_pair,
+            answering=answering,
         )
         found = await while_connected(request, model.answer(query.texts, query.seconds))
-        body, json_length = tensors.respond(name, VERSION, query, found.answers, labels)
+        body, json_length = tensors.respond(name, VERSION, query, found.answers, labels, answering)
         headers = measured(found)
         if json_length is None:
             return Response(body, media_type="application/json", headers=headers)
@@ -150,8 +152,9 @@ def routes(models: Models) -> APIRouter:
         ("/stats", statistics),
     ):
         _add(router, models, "GET", suffix, act)
-    pairs = models.first.info.text_pair  # of several models the first is described
-    body = schemas.json_body(_schema(pairs=pairs), _example(pairs=pairs))
+    first = models.first.info  # of several models the first is described
+    pairs = first.text_pair
+    body = schemas.json_body(_schema(pairs=pairs, answering=first.answering), _example(pairs=pairs))
     _add(router, models, "POST", "/infer", infer, openapi_extra=body)
     return router
 
@@ -185,8 +188,12 @@ def described(models: Models, name: str, version: str) -> dict[str, Any]:
             for given in tensors.input_names(pairs=info.text_pair)
         ],
         "outputs": [
-            {"name": tensors.LABEL, "datatype": "BYTES", "shape": [-1]},
-            {"name": tensors.PROBABILITIES, "datatype": "FP32", "shape": [-1, len(info.labels)]},
+            {
+                "name": one.name,
+                "datatype": one.datatype,
+                "shape": [-1] if one.width is None else [-1, one.width],
+            }
+            for one in info.answering.tensors(len(info.labels))
         ],
         "parameters": {"labels": info.labels, "bundle_sha256": info.bundle_sha256},
     }
@@ -205,8 +212,12 @@ def configured(models: Models, name: str, version: str) -> dict[str, Any]:
             for given in tensors.input_names(pairs=info.text_pair)
         ],
         "output": [
-            {"name": tensors.LABEL, "data_type": "TYPE_STRING", "dims": [1]},
-            {"name": tensors.PROBABILITIES, "data_type": "TYPE_FP32", "dims": [len(info.labels)]},
+            {
+                "name": one.name,
+                "data_type": "TYPE_STRING" if one.datatype == "BYTES" else "TYPE_FP32",
+                "dims": [1 if one.width is None else one.width],
+            }
+            for one in info.answering.tensors(len(info.labels))
         ],
     }
 
