@@ -66,6 +66,13 @@ def show(
             "a model of single texts, which is what this page asks",
             "ask it with `compress serve` or `compress predict`",
         )
+    if not checked.manifest.answering.ONE_LABEL:
+        kind = checked.manifest.answering.kind
+        raise UserError(
+            f"{bundle} holds a model for {checked.manifest.task} ({kind}), which this page does not show yet",
+            "a model that gives each text one label",
+            "ask it with `compress serve` or `compress predict`, and look at its report.html",
+        )
     student = OnnxRuntime(checked, threads)
     about = subject(
         checked.manifest.name,

@@ -79,7 +79,7 @@ def export_best(
         times: Mapping[str, Milliseconds] = {}
         if timed:
             files = {name: made.model.path for name, made in proven.items()}
-            times = time_in_turns(files, reference.single, reference.labels)
+            times = time_in_turns(files, reference.single, reference.labels, outputs=reference.outputs)
         chosen = fastest(times) if times else next(iter(proven))
         best = proven[chosen]
         best.model.path.replace(path)
@@ -107,14 +107,16 @@ def _make(
     """Export to a file of this form and prove it; raises `ProofError` or `UserError`."""
     path = folder / f"{form.name}.onnx"
     if form is OPSET_23:
-        exported = to_onnx(model, input_names, path)
+        exported = to_onnx(model, input_names, path, reference.outputs)
         return _Made(exported, reference.hold(exported))
     if form is PORTABLE:
-        exported = to_portable(model, input_names, path)
+        exported = to_portable(model, input_names, path, reference.outputs)
         return _Made(exported, reference.hold(exported))
     plain = folder / f"{PORTABLE.name}.onnx"  # where the portable form was tried, its file is there
     unfused = (
-        OnnxModel(plain, "fp32", PORTABLE.opset) if plain.exists() else to_portable(model, input_names, plain)
+        OnnxModel(plain, "fp32", PORTABLE.opset)
+        if plain.exists()
+        else to_portable(model, input_names, plain, reference.outputs)
     )
     fused = fuse(unfused, model.config, path, partial(reference.hold, name=path.name))
     return _Made(fused.model, fused.finding, fused.rolled_back)

@@ -75,8 +75,8 @@ def open_session(
     """The session of an ONNX file with these `outputs`, else with one of shape (texts, `labels`).
 
     `output` is the name of a single one, "logits" by default, or the only one whatever its name; `threads`
-    are as many as this process may use. Raises `BundleError` when the file refers to other files or is not such a model, and
-    `UserError` for less than one thread, or where it would be computed elsewhere than on `device`.
+    are as many as this process may use. Raises `BundleError` when the file refers to other files or is not such a
+    model, and `UserError` for less than one thread, or where it would be computed elsewhere than on `device`.
     """
     if threads is None:
         threads = available_threads()

@@ -149,6 +149,10 @@ class Answering(BaseModel):
         """Tokens that neighbouring windows share."""
         return 0
 
+    def about(self, labels: Sequence[str]) -> str:
+        """What the answers are, in a few words for people; empty where they are one of the labels."""
+        return ""
+
     def outputs(self, labels: int) -> tuple[Output, ...]:
         """What the graph of a model with so many labels has."""
         return (Output("logits", width=labels),)

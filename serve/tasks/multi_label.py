@@ -14,6 +14,7 @@ from pydantic import Field
 
 from serve.tasks.answering import Answer, Answering, Array, Outputs, TensorSpec, Tokens, finite, ranked
 
+_SHOWN = 8
 THRESHOLD = 0.5  # where none was tuned
 
 
@@ -55,6 +56,11 @@ class MultiLabel(Answering):
     FUNCTIONS: ClassVar[tuple[str, ...]] = ("sigmoid", "none")
     CSV_COLUMNS: ClassVar[tuple[str, ...]] = ("predicted_labels", "probabilities", "truncated")
 
+    def about(self, labels: Sequence[str]) -> str:
+        """Any of the labels, each with its threshold."""
+        known = [f"{label} from {self.thresholds.get(label, THRESHOLD):.2f}" for label in labels[:_SHOWN]]
+        return f"any of {len(labels):,} labels: {', '.join(known)}{', ...' if len(labels) > _SHOWN else ''}"
+
     def limits(self, labels: Sequence[str]) -> NDArray[np.float64]:
         """The threshold of each label, (labels,)."""
         return np.array([self.thresholds.get(label, THRESHOLD) for label in labels])
@@ -66,7 +72,7 @@ class MultiLabel(Answering):
         given = probabilities >= self.limits(labels)
         return [
             LabelSet(
-                labels=tuple(labels[place] for place in np.flatnonzero(chosen)),
+                labels=tuple(label for label, one in zip(labels, chosen, strict=True) if one),
                 probabilities=dict(zip(labels, map(float, row), strict=True)),
                 tokens=len(one.ids),
                 truncated=bool(one.overflowing),

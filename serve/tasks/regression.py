@@ -42,7 +42,7 @@ class Rating:
         """The value: no function was applied."""
         return (self.value,)
 
-    def told(self, top_k: int | None = None, *, raw: bool = False) -> list[dict[str, str | float]]:  # noqa: ARG002
+    def told(self, top_k: int | None = None, *, raw: bool = False) -> list[dict[str, str | float]]:
         """As transformers' pipeline gives it: the output's name with the value as its score."""
         return [{"label": self.name, "score": self.value}]
 
@@ -51,13 +51,21 @@ class Regression(Answering):
     """Each text has a number."""
 
     kind: Literal["regression"] = "regression"
-    # The range of the labels that the model was trained on. An answer may lie outside it; what is near is said by it.
-    low: float
-    high: float
+    # The range of the labels that the model was trained on, where it is known. An answer may lie outside it; how near
+    # two answers are is measured by it.
+    low: float | None = None
+    high: float | None = None
 
     PROBLEM_TYPE: ClassVar[str | None] = "regression"
     FUNCTIONS: ClassVar[tuple[str, ...]] = ("none",)
     CSV_COLUMNS: ClassVar[tuple[str, ...]] = ("predicted_score", "truncated")
+
+    def about(self, labels: Sequence[str]) -> str:
+        """A number, and the range of what it learnt from."""
+        known = (
+            "" if self.low is None or self.high is None else f", learnt from {self.low:g} to {self.high:g}"
+        )
+        return f"a number{known}"
 
     def answers(self, asked: Sequence[Tokens], outputs: Outputs, labels: Sequence[str]) -> list[Answer]:
         """From outputs of shape (texts, 1)."""
@@ -80,10 +88,10 @@ class Regression(Answering):
         """In the words of the protocol's error."""
         return "none: the model answers with a number and not with a probability."
 
-    def tensors(self, labels: int) -> tuple[TensorSpec, ...]:  # noqa: ARG002
+    def tensors(self, labels: int) -> tuple[TensorSpec, ...]:
         """A number for each text."""
         return (TensorSpec("score", "FP32"),)
 
-    def tensor(self, name: str, answers: Sequence[Answer]) -> list[str] | Array:  # noqa: ARG002
+    def tensor(self, name: str, answers: Sequence[Answer]) -> list[str] | Array:
         """The values, (texts,)."""
         return np.array([answer.score for answer in answers], dtype=np.float32)
