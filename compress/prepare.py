@@ -149,7 +149,7 @@ def named(config: PreTrainedConfig, labels: tuple[str, ...], task: Task = SINGLE
     """The same config with these labels and the task's kind of problem."""
     config = copy.deepcopy(config)
     if task is not SINGLE_LABEL and task.problem_type is not None:
-        config.problem_type = task.problem_type
+        config.problem_type = task.problem_type  # type: ignore[assignment]  # transformers lists its words
     config.num_labels = len(labels)
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: index for index, label in enumerate(labels)}

@@ -74,6 +74,17 @@ def one_label_column(columns: Columns) -> str:
     )
 
 
+def problem_type_of(data: datasets.Dataset, column: str) -> str | None:
+    """What the labels are by their kind: lists, or numbers with a fraction; None for one label per text."""
+    kind = data.features[column]
+    if isinstance(kind, datasets.List | datasets.LargeList):
+        return "multi_label_classification"
+    is_float = isinstance(kind, datasets.Value) and kind.dtype.startswith("float")
+    if is_float and any(value is not None and value != int(value) for value in data[column]):
+        return "regression"
+    return None
+
+
 def _only_text_column(data: datasets.Dataset) -> str:
     texts: list[str] = [name for name, kind in data.features.items() if _is_string(kind)]
     if len(texts) == 1:

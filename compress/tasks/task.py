@@ -109,7 +109,7 @@ class Task:
     agreement_metric: ClassVar[str] = (
         "accuracy"  # what scores against a teacher's answers, where there are no labels
     )
-    agreement_means: ClassVar[str] = "rows with the same label as the teacher"
+    agreement_means: ClassVar[str] = "rows with the teacher's label"
     # How texts are changed to see what holds (`compress.judge.perturb`); none where labels are places in the text.
     perturbations: ClassVar[tuple[str, ...]] = ("typos", "case", "punctuation")
 
