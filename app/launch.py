@@ -60,6 +60,13 @@ def show(
     reach = reach or Reach()
     check_host(reach.host, insecure=reach.insecure)
     checked = read(bundle)
+    if not checked.manifest.answering.ONE_LABEL:
+        kind = checked.manifest.answering.kind
+        raise UserError(
+            f"{bundle} holds a model for {checked.manifest.task} ({kind}), which this page does not show yet",
+            "a model that gives each text one label",
+            "ask it with `compress serve` or `compress predict`, and look at its report.html",
+        )
     student = OnnxRuntime(checked, threads)
     about = subject(
         checked.manifest.name,

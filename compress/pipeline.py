@@ -132,7 +132,7 @@ def _run_prepared(
     ]
     report = make_report(
         Asked(
-            task=config.task,
+            task=prepared.task,
             metric=config.metric,
             thresholds=Thresholds(**config.gates.model_dump()),
             seed=config.seed,
@@ -170,7 +170,7 @@ def _run_prepared(
         batches=batches,
         text_pair=splits.test.are_pairs,
         rows=splits.test if config.bundle.rows else None,
-        teacher_probabilities=probabilities[contestants[0].key],
+        teacher_answers=probabilities[contestants[0].key],
     )
     write_text(place.folder / REPORT, report.model_dump_json(indent=2) + "\n")
     write_text(place.folder / REPORT_PAGE, report_page(place.name, report))
@@ -191,6 +191,7 @@ def open_workshop(config: RunConfig, prepared: Prepared, stages: Stages, progres
         seed=config.seed,
         metric=config.metric,
         report_to=tuple(config.report_to),
+        task=prepared.task,
     )
 
 

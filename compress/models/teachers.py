@@ -6,16 +6,14 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Encoding
 
 from compress.data.labels import normal_form
 from compress.errors import ModelError
 from compress.models.predict import TorchPredictor
 from compress.models.trained import Trained
-from serve.encoding import tokenize
+from serve.encoding import cut_into_windows, read
 from serve.inputs import Input
 from serve.tasks import Answer
-from serve.tasks.text_classification import answers
 
 Average = Literal["logits", "probabilities"]
 Floats = NDArray[np.float32]
@@ -74,15 +72,17 @@ class TeachersPredictor:
         """One answer per text, in order."""
         if not inputs:
             return []
-        encodings: list[Encoding] = tokenize(self._teachers.first.encoder, inputs)
-        counts = [len(encoding.ids) for encoding in encodings]
-        cut = [bool(encoding.overflowing) for encoding in encodings]
-        return answers(self.logits(inputs), self.labels, counts, cut)
+        first = self._teachers.first
+        tokenizer = first.encoder
+        cut_into_windows(tokenizer, first.answering)
+        asked = read(tokenizer, inputs, first.answering)
+        outputs = first.task.outputs_of_targets(self.logits(inputs))
+        return first.answering.answers(asked, outputs, self.labels)
 
     def logits(self, inputs: Sequence[Input], advance: Callable[[int], None] | None = None) -> Floats:
         """Averaged logits of shape (texts, labels); averaged probabilities come as their logarithms."""
         each = [
-            predictor.logits(inputs, advance)[:, columns]
+            predictor.logits(inputs, advance)[..., columns]
             for predictor, columns in zip(self._predictors, self._columns, strict=True)
         ]
         return average_logits(each, self._teachers.weights, self._teachers.average)

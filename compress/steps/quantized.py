@@ -21,7 +21,7 @@ from export.quantize import Auto, KeepFloat, Qat, Quantiser, Static
 from export.quantize.circumstances import Circumstances, Feed, saturates
 from export.quantize.qat import LEARNED_RANGES, fingerprint
 from export.quantize.ranges import Range
-from serve.encoding import pad, pad_id, tokenize
+from serve.encoding import cut_into_windows, pad, pad_id, read, windows_of
 from serve.inputs import Input
 from serve.session import open_session
 
@@ -118,9 +118,13 @@ def seven_bits(quantized: OnnxModel | None) -> list[str]:
 
 def calibration_feeds(model: OnnxModel, trained: Trained, texts: Sequence[Input]) -> list[Feed]:
     """The texts as the graph takes them, one each and unpadded."""
-    inputs = open_session(model.path, len(trained.labels), threads=1).inputs
+    count = len(trained.labels)
+    inputs = open_session(model.path, count, outputs=trained.answering.outputs(count), threads=1).inputs
     padding = pad_id(trained.encoder, trained.folder / "tokenizer_config.json")
-    return [pad([encoding], inputs, padding).arrays for encoding in tokenize(trained.encoder, texts)]
+    tokenizer = trained.encoder
+    cut_into_windows(tokenizer, trained.answering)
+    windows = windows_of(read(tokenizer, texts, trained.answering))
+    return [pad([window], inputs, padding).arrays for window in windows]
 
 
 def learned_ranges(trained: Trained) -> dict[str, Range]:

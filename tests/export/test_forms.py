@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from compress.models.predict import input_names
-from export.exporter import LogitsOnly, example
+from export.exporter import OutputsOnly, example
 from export.forms import FUSED, PORTABLE, Form
 from export.fusion import STEPS, fuse
 from export.graph import check_graph
@@ -81,7 +81,7 @@ def test_what_the_exporter_names_in_the_order_of_forward_is_caught(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            LogitsOnly(model, input_names(model)).eval().model,
+            OutputsOnly(model, input_names(model)).eval().model,
             (),
             str(tmp_path / "model.onnx"),
             kwargs=given,
