@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serve import __version__, metrics
 from serve.errors import InputError
-from serve.front import Questions, Front, refusal_of
+from serve.front import Front, Questions, refusal_of
 from serve.guard import Guard
 from serve.key import Key
 from serve.ledger import Ledger, Log

@@ -34,7 +34,7 @@ class TextClassification:
         """The largest change in the probability of any label."""
         return difference(teacher, student)
 
-    def body(self, asked: Input, answer: Answer) -> str:  # noqa: ARG002  # other tasks answer within the text
+    def body(self, asked: Input, answer: Answer) -> str:  # other tasks answer within the text
         """The label, then a bar for each of the most probable ones."""
         ranked = sorted(answer.probabilities.items(), key=lambda pair: -pair[1])
         bars = "".join(
