@@ -76,7 +76,7 @@ page = build_page(subject("t", {}, [], Sure()))
 client = Client(launch(page, Reach(port=0)), verbose=False)
 for text in ("one", "two"):
     assert client.predict(text, api_name="/classify")["label"] == "a"
-print(written, [name for name in sys.modules if name == "mcp" or name.startswith("pandas.")])
+print(written, [name for name in sys.modules if name in ("mcp", "torch") or name.startswith("pandas.")])
 import pandas
 print(len(pandas.DataFrame({"a": [1, 2]})))
 page.close(verbose=False)
