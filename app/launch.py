@@ -18,6 +18,7 @@ from app.evaluation import read_rows
 from app.inside import Inside, stay_inside
 from app.live import Watch
 from app.page import build_page
+from app.starting import speak_mcp
 from app.styles import CSS, theme
 from app.subject import Watched, subject
 from serve.bundle import EVALUATION, MANIFEST, REPORT, Bundle, read, sha256
@@ -98,6 +99,8 @@ def launch(page: gr.Blocks, reach: Reach | None = None) -> str:
     reach = reach or Reach()
     check_host(reach.host, insecure=reach.insecure)
     page.queue(max_size=64)
+    if reach.mcp:
+        speak_mcp()
     stay_inside(page)
     # Gradio by itself answers any Host and any Origin. Who comes through the tunnel names the tunnel as the host.
     guard = Middleware(Guard, loopback=is_loopback(reach.host) and not reach.share)

@@ -35,7 +35,7 @@ def make_bundle(
     documents = {
         REPORT: report.model_dump_json(indent=2) + "\n",
         REPORT_PAGE: report_page(name, report),
-        "README.md": model_card(name, report),
+        "README.md": model_card(name, report, pairs=text_pair),
     }
     if rows is not None:
         documents[EVALUATION] = evaluation_lines(rows, teacher_answers, trained.labels, trained.task)

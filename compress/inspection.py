@@ -77,7 +77,7 @@ def _facts(found: Inspection) -> list[tuple[str, str]]:
     facts = [
         ("Task", f"{manifest.task}, {about}"),
         ("Ships", f"{manifest.model}, {manifest.precision}, opset {manifest.opset}, run {how}"),
-        ("Texts", f"up to {manifest.max_length:,} tokens"),
+        ("Texts", f"{'pairs of ' * manifest.text_pair}up to {manifest.max_length:,} tokens"),
         (
             "Verified",
             f"{manifest.created[:10]} on {manifest.verified_on.processor}"

@@ -105,6 +105,7 @@ def test_the_run_is_of_pairs(run: TinyRun, pairs: list[tuple[str, str]]) -> None
     right = np.mean([answer.label == row["label"] for answer, row in zip(answers, rows, strict=True)])
     assert right == pytest.approx(run.report.models[-1].score)
     agrees_with(run.report.fidelity, recomputed(run.bundle))
+    assert 'predict([("one text", "the other text")])' in (run.bundle / "README.md").read_text()
 
 
 def test_training_sees_the_tokens_and_types_that_serving_sees(

@@ -126,6 +126,16 @@ def test_what_was_not_measured_is_left_out_and_not_drawn_empty(report: dict[str,
     assert "None" not in page.said
 
 
+def test_a_page_about_pairs_says_so() -> None:
+    named = full_report(recipe={"data": {"columns": {"text": "premise", "text_pair": "hypothesis"}}})
+    found = full_report(notes=["pairs of texts: sentence1 and sentence2"])
+    for report in (named, found):
+        said = Reader(report_page("pairs", report)).said
+        assert "873 test rows, pairs of texts, on" in said
+        assert "one pair at a time" in said
+    assert "pair" not in Reader(report_page("single", full_report())).said
+
+
 def all_drawings(report: Report) -> Iterator[ElementTree.Element]:
     found = report.fidelity
     drawn = [trade(report), spread(report), confusion(found, report.labels), reliability(found)]
