@@ -106,7 +106,7 @@ def measure(
 ) -> tuple[Times, int, int]:
     """Times by shape and peer; how many rounds were clean and how many dropped.
 
-    The large product is one more shape, for the peers in `products`. A busy machine may take `repeats` times the rounds.
+    The large product is one more shape, for the peers in `products`. A busy machine may take `repeats` times as many.
     """
     random = np.random.default_rng(SEED)
     clean: list[dict[str, dict[str, list[float]]]] = []
