@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from compress.data.rows import Rows
-from compress.data.unlabeled import read_unlabeled
+from compress.data.unlabeled import read_unlabeled, unlabeled_files
 from compress.errors import ModelError, UserError
 from compress.judge.machine import machine, versions
 from compress.models.open import load_classifier, open_model
@@ -72,6 +72,8 @@ def export_model(
         raise UserError(f"the task {task}", f"a task that is built: {TASK}", f"give --task {TASK}")
     asked, smaller = _asked(target, quantize)
     _require_free(out)
+    if data:
+        unlabeled_files([data], key="--data")  # a missing file is told by the option's name
     texts = read_unlabeled([data], None)[:MOST_TEXTS] if data else list(SENTENCES)
     rows = Rows(list(zip(texts, [*texts[1:], texts[0]], strict=True)) if text_pair else texts, None)
     with tempfile.TemporaryDirectory(prefix="compress-export-") as scratch:
@@ -127,7 +129,11 @@ def _near(found: Found) -> list[str]:
 
 def _open(name: str, folder: Path) -> Trained:
     """The classifier as stages hold one: its tokenizer without padding, truncating at the model's limit."""
-    opened = open_model(ModelSource(model=name))
+    try:
+        opened = open_model(ModelSource(model=name))
+    except ModelError as error:  # it points to a recipe, and there is none
+        remedy = error.remedy.replace("check teacher.model", "check MODEL")
+        raise ModelError(error.found, error.expected, remedy) from None
     if not opened.has_trained_head:
         raise ModelError(
             f"{name} has no trained classification head",
