@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from compress.data.rows import Rows
-from compress.data.unlabeled import read_unlabeled
+from compress.data.unlabeled import read_unlabeled, unlabeled_files
 from compress.errors import ModelError, UserError
 from compress.judge.machine import machine, versions
 from compress.models.heads import saved_head
@@ -75,6 +75,8 @@ def export_model(
         raise UserError(f"the task {task}", f"a task that is built: {known}", f"give --task {exportable[0]}")
     asked, smaller = _asked(target, quantize)
     _require_free(out)
+    if data:
+        unlabeled_files([data], key="--data")  # a missing file is told by the option's name
     texts = read_unlabeled([data], None)[:MOST_TEXTS] if data else list(SENTENCES)
     rows = Rows(list(zip(texts, [*texts[1:], texts[0]], strict=True)) if text_pair else texts, None)
     with tempfile.TemporaryDirectory(prefix="compress-export-") as scratch:
@@ -134,7 +136,11 @@ def _near(found: Found) -> list[str]:
 
 def _open(name: str, folder: Path, task: str) -> Trained:
     """The classifier as stages hold one: its tokenizer without padding, truncating at the model's limit."""
-    opened = open_model(ModelSource(model=name))
+    try:
+        opened = open_model(ModelSource(model=name))
+    except ModelError as error:  # it points to a recipe, and there is none
+        remedy = error.remedy.replace("check teacher.model", "check MODEL")
+        raise ModelError(error.found, error.expected, remedy) from None
     heads = {one.head for one in TASKS if one.name == task}
     if saved_head(opened.config) not in heads:
         raise ModelError(
