@@ -1,5 +1,5 @@
 """The page on which people type a text and see teacher and student answer side by side."""
 
-from app.stubs import without_stubs
+from app.starting import start_soon
 
-without_stubs()
+start_soon()

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from app.comparison import Difference, difference
+from app.comparison import Difference
 from app.evaluation import Row
+from app.tasks import Task, task_of
 from app.turns import Turns
 from serve.errors import UserError
 from serve.predictor import Predictor
@@ -22,7 +23,7 @@ _AT_ONCE = 8  # rows in a turn: whoever waits for an answer waits for so many at
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class Both:
     """One test row with both answers."""
 
     row: Row
@@ -48,13 +49,20 @@ class Pair:
 class AnsweredRows:
     """The rows of a bundle while the student answers them; may be read from any thread."""
 
-    def __init__(self, rows: Sequence[Row], student: Predictor, turns: Turns | None = None) -> None:
+    def __init__(
+        self,
+        rows: Sequence[Row],
+        student: Predictor,
+        turns: Turns | None = None,
+        task: Task | None = None,
+    ) -> None:
         self.rows = tuple(rows)
         self.failure: str | None = None  # why the student could not answer them all
         self._by_id = {row.id: row for row in rows}
         self._student = student
         self._turns = turns or Turns()
-        self._pairs: list[Pair] = []  # grows in the order of the rows
+        self._task = task or task_of("text-classification")
+        self._done: list[Both] = []  # grows in the order of the rows
         self._worker = threading.Thread(target=self._work, name="test rows", daemon=True)
         self._begun = threading.Lock()
         self._stopped = threading.Event()
@@ -76,14 +84,14 @@ class AnsweredRows:
             self._worker.join()
 
     @property
-    def pairs(self) -> Sequence[Pair]:
+    def done(self) -> Sequence[Both]:
         """The rows that are answered by now, in the bundle's order."""
-        return self._pairs[: len(self._pairs)]
+        return self._done[: len(self._done)]
 
     @property
     def is_complete(self) -> bool:
         """Whether no more will come."""
-        return self.failure is not None or len(self._pairs) == len(self.rows)
+        return self.failure is not None or len(self._done) == len(self.rows)
 
     def row(self, number: object) -> Row | None:
         """The row of this id; None for what is no id."""
@@ -96,11 +104,11 @@ class AnsweredRows:
             some = self.rows[start : start + _AT_ONCE]
             try:
                 with self._turns.later():
-                    answers = self._student.predict([row.text for row in some])
+                    answers = self._student.predict([row.asked for row in some])
             except UserError as error:
                 self.failure = f"Found {error.found}; expected {error.expected}."
                 return
-            self._pairs += [
-                Pair(row, answer, difference(row.teacher, answer))
+            self._done += [
+                Both(row, answer, self._task.difference(row.teacher, answer))
                 for row, answer in zip(some, answers, strict=True)
             ]

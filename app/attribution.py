@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from serve.inputs import Input, parts
 from serve.predictor import Predictor
 
 _WORD = re.compile(r"\S+")
@@ -23,28 +24,53 @@ class Piece:
     weight: (
         float  # what the label's probability loses without it, -1 to 1; below 0: it speaks against the label
     )
+    place: int = 0  # of the text that it stands in: 0, or 1 for the second of a pair
 
 
-def pieces(text: str) -> list[tuple[int, int]]:
-    """Where each piece of the text begins and ends: its words, at most 48 pieces."""
-    words = [word.span() for word in _WORD.finditer(text)]
-    together = -(-len(words) // _MOST_PIECES) or 1
-    groups = (words[start : start + together] for start in range(0, len(words), together))
-    return [(group[0][0], group[-1][1]) for group in groups]
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Where a piece stands: in which of the texts, and from where to where in it."""
+
+    place: int
+    start: int
+    end: int
 
 
-def weigh(predictor: Predictor, text: str, label: str) -> list[Piece]:
-    """The pieces of a text with their weights for a label: as many predictions as pieces, and one.
+def pieces(asked: Input) -> list[Span]:
+    """The pieces of a text, or of both of a pair: words, or as many together as give 48 pieces at most."""
+    words = [[word.span() for word in _WORD.finditer(text)] for text in parts(asked)]
+    together = 1
+    while sum(-(-len(one) // together) for one in words) > _MOST_PIECES:
+        together += 1
+    return [
+        Span(place, group[0][0], group[-1][1])
+        for place, found in enumerate(words)
+        for group in (found[start : start + together] for start in range(0, len(found), together))
+    ]
+
+
+def without(asked: Input, span: Span) -> Input:
+    """What is asked when a piece is left out; the other text of a pair stays as it is."""
+    texts = list(parts(asked))
+    texts[span.place] = texts[span.place][: span.start] + texts[span.place][span.end :]
+    return texts[0] if isinstance(asked, str) else (texts[0], texts[1])
+
+
+def weigh(predictor: Predictor, asked: Input, label: str) -> list[Piece]:
+    """The pieces of what is asked, with their weights for a label: as many predictions as pieces, and one.
 
     A label that the model does not know has probability 0 throughout.
     """
-    spans = pieces(text)
-    shortened = [text[:start] + text[end:] for start, end in spans]
-    whole, *without = predictor.predict([text, *shortened])
+    spans, texts = pieces(asked), parts(asked)
+    whole, *shortened = predictor.predict([asked, *(without(asked, span) for span in spans)])
     probability = whole.probabilities.get(label, 0.0)
     return [
-        Piece(text[start:end], probability - answer.probabilities.get(label, 0.0))
-        for (start, end), answer in zip(spans, without, strict=True)
+        Piece(
+            texts[span.place][span.start : span.end],
+            probability - answer.probabilities.get(label, 0.0),
+            span.place,
+        )
+        for span, answer in zip(spans, shortened, strict=True)
     ]
 
 

@@ -1,13 +1,14 @@
 """A csv file in, the same file with both answers out."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.comparer import Comparer
 from serve.csv_file import annotate_csv
 from serve.errors import InputError
-from serve.inputs import Input, joined
+from serve.inputs import Input, parts
+from serve.tasks import Answer
 
 MOST_ROWS = 2_000
 MOST_BYTES = 2_000_000
@@ -17,57 +18,63 @@ _SHOWN = 8
 
 
 @dataclass(frozen=True, slots=True)
+class Columns:
+    """Where the texts are in a file; a name that is None is looked for."""
+
+    text: str | None = None
+    text_pair: str | None = None
+    pairs: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Shown:
     """One line of the result, for the page."""
 
-    text: str
+    texts: Sequence[str]  # one, or two of a pair
     teacher: str  # empty where it has no answer
     student: str
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What became of a file."""
+@dataclass(slots=True)
+class Counted:
+    """What became of the rows."""
 
-    target: Path
-    rows: int
-    compared: int  # rows that the teacher answered too
-    agreed: int  # of these, with the same label
-    head: list[Shown]
+    rows: int = 0
+    compared: int = 0  # rows that the teacher answered too
+    agreed: int = 0  # of these, with the same label
+    head: list[Shown] = field(default_factory=list)
+
+    def add(self, asked: Input, taught: Answer | None, learnt: Answer) -> list[str]:
+        """Count one row; returns its cells of `ADDED_COLUMNS`."""
+        same = taught is not None and taught.label == learnt.label
+        self.rows += 1
+        self.compared += taught is not None
+        self.agreed += same
+        if len(self.head) < _SHOWN:
+            self.head.append(Shown(parts(asked), taught.label if taught else "", learnt.label))
+        label, score, agree = (taught.label, f"{taught.score:.4f}", _yes(same)) if taught else ("", "", "")
+        return [label, score, learnt.label, f"{learnt.score:.4f}", agree, _yes(learnt.truncated)]
 
 
 def answer_file(
     comparer: Comparer,
     source: Path,
     target: Path,
-    column: str | None = None,
+    columns: Columns | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> Batch:
+) -> Counted:
     """Write `source` with `ADDED_COLUMNS` to `target`; cells that a spreadsheet would run are disarmed.
 
     Raises `InputError`, in which files are called by their names alone.
     """
-    head: list[Shown] = []
-    compared = agreed = 0
+    counted, wanted = Counted(), columns or Columns()
 
     def cells(asked: Sequence[Input]) -> list[list[str]]:
-        nonlocal compared, agreed
-        texts = [joined(one) for one in asked]
         lines = []
-        for start in range(0, len(texts), _AT_ONCE):
-            some = texts[start : start + _AT_ONCE]
-            for text, (taught, learnt) in zip(some, comparer.both(some), strict=True):
-                same = taught is not None and taught.label == learnt.label
-                compared += taught is not None
-                agreed += same
-                label, score, agree = ("", "", "")
-                if taught is not None:
-                    label, score, agree = taught.label, f"{taught.score:.4f}", _yes(same)
-                lines.append(
-                    [label, score, learnt.label, f"{learnt.score:.4f}", agree, _yes(learnt.truncated)]
-                )
-                if len(head) < _SHOWN:
-                    head.append(Shown(text, taught.label if taught else "", learnt.label))
+        for start in range(0, len(asked), _AT_ONCE):
+            some = asked[start : start + _AT_ONCE]
+            both = comparer.both(some)
+            lines += [counted.add(one, *answers) for one, answers in zip(some, both, strict=True)]
         return lines
 
     try:
@@ -77,15 +84,27 @@ def answer_file(
                 f"at most {MOST_BYTES:,}",
                 "split it, or answer it with `compress predict`",
             )
-        rows = annotate_csv(
-            source, target, ADDED_COLUMNS, cells, column=column, progress=progress, most_rows=MOST_ROWS
+        annotate_csv(
+            source,
+            target,
+            ADDED_COLUMNS,
+            cells,
+            column=wanted.text,
+            pairs=wanted.pairs,
+            pair_column=wanted.text_pair,
+            progress=progress,
+            most_rows=MOST_ROWS,
         )
     except InputError as error:
-        named = (
-            part.replace(str(source), source.name) for part in (error.found, error.expected, error.remedy)
-        )
-        raise InputError(*named) from None
-    return Batch(target, rows, compared, agreed, head)
+        raise InputError(
+            *(_here(part, source) for part in (error.found, error.expected, error.remedy))
+        ) from None
+    return counted
+
+
+def _here(words: str, source: Path) -> str:
+    """The words as the page says them: no folder of the server, no option of the command line."""
+    return words.replace(str(source), source.name).replace(" (--column)", "")
 
 
 def _yes(fact: bool) -> str:

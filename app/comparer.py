@@ -4,35 +4,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.attribution import Piece, weigh
-from app.comparison import Difference, Timed, difference, timed
+from app.comparison import Difference, Timed, timed
 from app.evaluation import Row
-from app.stored_teacher import StoredTeacher
+from app.stored_teacher import StoredTeacher, same
+from app.tasks import Task, task_of
 from app.turns import Turns
+from serve.inputs import Input
 from serve.predictor import Predictor
 from serve.tasks import Answer
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Both answers to one text."""
+    """Both answers to one text, or to one pair of texts."""
 
-    text: str
+    asked: Input
     student: Timed
     teacher: Timed | None  # None where it is not loaded
     stored: (
         Answer | None
     )  # what it said when the bundle was made; None where it is loaded or was not asked this
     row: int | None  # the id of the test row with this text
+    apart: Difference | None  # how far the two are apart; None without the teacher's answer
 
     @property
     def taught(self) -> Answer | None:
         """The teacher's answer, wherever it comes from."""
         return self.teacher.answer if self.teacher else self.stored
-
-    @property
-    def apart(self) -> Difference | None:
-        """How far the two are apart; None without the teacher's answer."""
-        return difference(self.taught, self.student.answer) if self.taught else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,44 +46,52 @@ class Comparer:
     """Asks the student, and the teacher where it can be asked."""
 
     def __init__(
-        self, student: Predictor, teacher: Predictor | None, rows: Sequence[Row], turns: Turns | None = None
+        self,
+        student: Predictor,
+        teacher: Predictor | None,
+        rows: Sequence[Row],
+        turns: Turns | None = None,
+        task: Task | None = None,
     ) -> None:
         self.is_live = teacher is not None
         self._student = student
         self._teacher = teacher
         self._stored = StoredTeacher(rows)
-        self._rows = {row.text.strip(): row.id for row in rows}
+        self._rows = {same(row.asked): row.id for row in rows}
         self._turns = turns or Turns()
+        self._task = task or task_of("text-classification")
 
-    def compare(self, text: str) -> Comparison:
+    def compare(self, asked: Input) -> Comparison:
         """Both answers, timed one after the other; raises `UserError`."""
         with self._turns.now():
-            student = timed(self._student, text)
-            teacher = timed(self._teacher, text) if self._teacher else None
+            student = timed(self._student, asked)
+            teacher = timed(self._teacher, asked) if self._teacher else None
         stored = None
-        if teacher is None and self._stored.knows(text):
-            (stored,) = self._stored.predict([text])
-        return Comparison(text, student, teacher, stored, self._rows.get(text.strip()))
+        if teacher is None and self._stored.knows(asked):
+            (stored,) = self._stored.predict([asked])
+        taught = teacher.answer if teacher else stored
+        apart = self._task.difference(taught, student.answer) if taught else None
+        return Comparison(asked, student, teacher, stored, self._rows.get(same(asked)), apart)
 
-    def weigh(self, text: str) -> Weighed:
+    def weigh(self, asked: Input) -> Weighed:
         """What each word weighs; raises `UserError`."""
         with self._turns.now():
-            (answer,) = self._student.predict([text])
-            student = weigh(self._student, text, answer.label)
-            teacher = weigh(self._teacher, text, answer.label) if self._teacher else None
+            (answer,) = self._student.predict([asked])
+            student = weigh(self._student, asked, answer.label)
+            teacher = weigh(self._teacher, asked, answer.label) if self._teacher else None
         return Weighed(answer.label, student, teacher)
 
-    def classify(self, text: str) -> Answer:
+    def classify(self, asked: Input) -> Answer:
         """The student's answer; raises `UserError`."""
         with self._turns.now():
-            (answer,) = self._student.predict([text])
+            (answer,) = self._student.predict([asked])
         return answer
 
-    def both(self, texts: Sequence[str]) -> list[tuple[Answer | None, Answer]]:
-        """The teacher's answer, where there is one, and the student's to each text, behind whoever waits."""
+    def both(self, inputs: Sequence[Input]) -> list[tuple[Answer | None, Answer]]:
+        """The teacher's answer, where there is one, and the student's to each input, behind whoever waits."""
         with self._turns.later():
-            learnt = self._student.predict(texts)
+            learnt = self._student.predict(inputs)
             if self._teacher is not None:
-                return list(zip(self._teacher.predict(texts), learnt, strict=True))
-        known = [self._stored.predict([text])[0] if self._stored.knows(text) else None for text in texts]
+                return list(zip(self._teacher.predict(inputs), learnt, strict=True))
+        known = [self._stored.predict([asked])[0] if self._stored.knows(asked) else None for asked in inputs]
         return list(zip(known, learnt, strict=True))

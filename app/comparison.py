@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from serve.inputs import Input
 from serve.predictor import Predictor
 from serve.tasks import Answer
 
@@ -46,15 +47,15 @@ class Difference:
     change: float  # student minus teacher, between -1 and 1
 
 
-def timed(predictor: Predictor, text: str) -> Timed:
-    """The answer to `text`, and the median of several repeats after a warm-up, measured here."""
+def timed(predictor: Predictor, asked: Input) -> Timed:
+    """The answer to what is `asked`, and the median of several repeats after a warm-up, measured here."""
     # The threads of whoever answered last go on spinning for some 30 ms and would slow this one down.
     time.sleep(_REST_SECONDS)
-    (answer,) = predictor.predict([text])
+    (answer,) = predictor.predict([asked])
     durations: list[float] = []
     while len(durations) < _REPEATS and (not durations or sum(durations) < _SECONDS):
         start = time.perf_counter()
-        predictor.predict([text])
+        predictor.predict([asked])
         durations.append(time.perf_counter() - start)
     return Timed(answer, 1000 * statistics.median(durations), len(durations))
 

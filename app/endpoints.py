@@ -4,18 +4,20 @@ The docstrings are what the page's API description and an MCP client show. Answe
 button of its tab.
 """
 
+from collections.abc import Callable
+from inspect import Parameter, Signature
 from typing import Any
 
 from gradio import events
 
-from app.answered import Pair
+from app.answered import Both
 from app.attribution import Piece
 from app.comparison import Timed
-from app.forms import typed
+from app.forms import Form
 from app.selection import Selection, select
 from app.subject import Subject
 from app.telling import told
-from serve.tasks import Answer
+from serve.inputs import Input, parts
 
 _MOST_ROWS = 1_000
 
@@ -28,46 +30,35 @@ class Endpoints:
 
     def register(self) -> None:
         """Name them, inside a page."""
-        for name in ("classify", "compare", "weigh", "disagreements"):
-            events.api(told(getattr(self, name)), api_name=name)
+        for act in (self.classify, self.compare, self.weigh):
+            events.api(told(by_boxes(act, self._subject.form)), api_name=act.__name__)
+        events.api(told(self.disagreements), api_name="disagreements")
 
-    def classify(self, text: str) -> dict[str, Any]:
-        """The student's answer to a text.
+    def classify(self, asked: Input) -> dict[str, Any]:
+        """The student's answer."""
+        return self._subject.task.document(self._subject.comparer.classify(asked))
 
-        Args:
-            text: What is classified.
-        """
-        return _answer(self._subject.comparer.classify(typed([text])))
-
-    def compare(self, text: str) -> dict[str, Any]:
-        """Teacher and student on the same text, with the largest change in probability and the latency of both.
-
-        Args:
-            text: What both are asked.
-        """
-        found = self._subject.comparer.compare(typed([text]))
-        teacher = _timed(found.teacher) if found.teacher else found.stored and _answer(found.stored)
+    def compare(self, asked: Input) -> dict[str, Any]:
+        """Teacher and student on the same text, with the largest change in probability and the latency of both."""
+        found, document = self._subject.comparer.compare(asked), self._subject.task.document
+        teacher = self._timed(found.teacher) if found.teacher else found.stored and document(found.stored)
         apart = found.apart
         return {
             "teacher": teacher,
             "teacher_is_stored": found.stored is not None,
-            "student": _timed(found.student),
+            "student": self._timed(found.student),
             "agree": apart.agree if apart else None,
             "largest_change": {"label": apart.label, "change": apart.change} if apart else None,
             "row": found.row,
         }
 
-    def weigh(self, text: str) -> dict[str, Any]:
-        """What the probability of the student's answer loses when each word is left out, in both models.
-
-        Args:
-            text: What is weighed.
-        """
-        found = self._subject.comparer.weigh(typed([text]))
+    def weigh(self, asked: Input) -> dict[str, Any]:
+        """What the probability of the student's answer loses when each word is left out, in both models."""
+        found = self._subject.comparer.weigh(asked)
         return {
             "label": found.label,
-            "student": _weights(found.student),
-            "teacher": _weights(found.teacher) if found.teacher is not None else None,
+            "student": self._weights(found.student),
+            "teacher": self._weights(found.teacher) if found.teacher is not None else None,
         }
 
     def disagreements(
@@ -87,40 +78,45 @@ class Endpoints:
             label: The right answer of the rows; empty for any.
             least: The student's confidence at least, 0 to 1.
             most: The student's confidence at most, 0 to 1.
-            search: A part of the text.
+            search: A part of the text, or of one of the two.
             order: change, surest, doubtful or row.
             limit: How many rows at most.
         """
         asked = Selection(kind, label, least, most, search, order)  # type: ignore[arg-type]  # it checks both names
         self._subject.rows.finish()
-        found = select(self._subject.rows.pairs, asked)
+        found = select(self._subject.rows.done, asked)
         shown = found[: max(0, min(limit, _MOST_ROWS))]
-        return {"count": len(found), "rows": [_pair(pair) for pair in shown]}
+        return {"count": len(found), "rows": [self._row(one) for one in shown]}
+
+    def _timed(self, timed: Timed) -> dict[str, Any]:
+        return {**self._subject.task.document(timed.answer), "p50_ms": timed.p50_ms, "runs": timed.runs}
+
+    def _weights(self, pieces: list[Piece]) -> list[dict[str, Any]]:
+        names = [field.name for field in self._subject.form.fields]
+        return [{"in": names[piece.place], "text": piece.text, "weight": piece.weight} for piece in pieces]
+
+    def _row(self, one: Both) -> dict[str, Any]:
+        row = one.row
+        names = (field.name for field in self._subject.form.fields)
+        return {
+            "id": row.id,
+            **dict(zip(names, parts(row.asked), strict=True)),
+            "label": row.label,
+            "teacher": {"label": row.teacher.label, "probabilities": dict(row.teacher.probabilities)},
+            "student": {"label": one.student.label, "probabilities": dict(one.student.probabilities)},
+        }
 
 
-def _answer(answer: Answer) -> dict[str, Any]:
-    return {
-        "label": answer.label,
-        "probabilities": dict(answer.probabilities),
-        "tokens": answer.tokens or None,  # a stored answer does not tell
-        "truncated": answer.truncated,
-    }
+def by_boxes(act: Callable[[Input], dict[str, Any]], form: Form) -> Callable[..., dict[str, Any]]:
+    """`act` as a function of the page's boxes, by their names: what Gradio and MCP tell a program to give."""
 
+    def asked(*values: str) -> dict[str, Any]:
+        return act(form.asked(values))
 
-def _timed(timed: Timed) -> dict[str, Any]:
-    return {**_answer(timed.answer), "p50_ms": timed.p50_ms, "runs": timed.runs}
-
-
-def _weights(pieces: list[Piece]) -> list[dict[str, Any]]:
-    return [{"text": piece.text, "weight": piece.weight} for piece in pieces]
-
-
-def _pair(pair: Pair) -> dict[str, Any]:
-    row = pair.row
-    return {
-        "id": row.id,
-        "text": row.text,
-        "label": row.label,
-        "teacher": {"label": row.teacher.label, "probabilities": dict(row.teacher.probabilities)},
-        "student": {"label": pair.student.label, "probabilities": dict(pair.student.probabilities)},
-    }
+    names = [field.name for field in form.fields]
+    lines = "".join(f"    {field.name}: {field.label}.\n" for field in form.fields)
+    asked.__name__, asked.__doc__ = act.__name__, f"{act.__doc__}\n\nArgs:\n{lines}"
+    asked.__annotations__ = {**dict.fromkeys(names, str), "return": dict[str, Any]}
+    given = [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, annotation=str) for name in names]
+    asked.__signature__ = Signature(given, return_annotation=dict[str, Any])  # type: ignore[attr-defined]  # PEP 362
+    return asked

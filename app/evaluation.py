@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from serve.errors import BundleError
+from serve.inputs import Input
 
 
 class _Strict(BaseModel):
@@ -23,8 +24,14 @@ class Row(_Strict):
 
     id: int
     text: str
+    text_pair: str | None = None  # the second text, of a model that reads pairs
     label: str | None  # the right answer, where it is known
     teacher: TeacherAnswer
+
+    @property
+    def asked(self) -> Input:
+        """What the models were asked: the text, or both."""
+        return self.text if self.text_pair is None else (self.text, self.text_pair)
 
 
 def read_rows(path: Path) -> list[Row]:

@@ -18,6 +18,7 @@ from app.evaluation import read_rows
 from app.inside import Inside, stay_inside
 from app.live import Watch
 from app.page import build_page
+from app.starting import speak_mcp
 from app.styles import CSS, theme
 from app.subject import Watched, subject
 from serve.bundle import EVALUATION, MANIFEST, REPORT, Bundle, read, sha256
@@ -60,11 +61,12 @@ def show(
     reach = reach or Reach()
     check_host(reach.host, insecure=reach.insecure)
     checked = read(bundle)
-    if checked.manifest.text_pair:
+    if not checked.manifest.answering.ONE_LABEL:
+        kind = checked.manifest.answering.kind
         raise UserError(
-            f"{bundle} holds a model that reads pairs of texts",
-            "a model of single texts, which is what this page asks",
-            "ask it with `compress serve` or `compress predict`",
+            f"{bundle} holds a model for {checked.manifest.task} ({kind}), which this page does not show yet",
+            "a model that gives each text one label",
+            "ask it with `compress serve` or `compress predict`, and look at its report.html",
         )
     student = OnnxRuntime(checked, threads)
     about = subject(
@@ -74,6 +76,7 @@ def show(
         student,
         teacher,
         _watched(endpoint, checked) if endpoint else None,
+        pairs=checked.manifest.text_pair,
     )
     with _own_folder():
         page = build_page(about)
@@ -96,6 +99,8 @@ def launch(page: gr.Blocks, reach: Reach | None = None) -> str:
     reach = reach or Reach()
     check_host(reach.host, insecure=reach.insecure)
     page.queue(max_size=64)
+    if reach.mcp:
+        speak_mcp()
     stay_inside(page)
     # Gradio by itself answers any Host and any Origin. Who comes through the tunnel names the tunnel as the host.
     guard = Middleware(Guard, loopback=is_loopback(reach.host) and not reach.share)
@@ -135,11 +140,18 @@ def _own_folder() -> Iterator[None]:
 
 
 def _watched(endpoint: Endpoint, bundle: Bundle) -> Watched:
-    """The endpoint, to be looked at; raises `UserError` where it answers with other labels."""
+    """The endpoint, to be looked at; raises `UserError` where it answers with other labels, or is asked otherwise."""
     if set(endpoint.labels) != set(bundle.manifest.labels):
         raise UserError(
             f"the endpoint {endpoint.url} answers with the labels {', '.join(endpoint.labels)}",
             f"those of the bundle: {', '.join(bundle.manifest.labels)}",
+            "give the endpoint that serves this bundle",
+        )
+    if endpoint.info.text_pair != bundle.manifest.text_pair:
+        kinds = {True: "pairs of texts", False: "single texts"}
+        raise UserError(
+            f"the endpoint {endpoint.url} is asked {kinds[endpoint.info.text_pair]}",
+            f"what the bundle is asked: {kinds[bundle.manifest.text_pair]}",
             "give the endpoint that serves this bundle",
         )
     is_this = endpoint.info.bundle_sha256 == sha256(bundle.folder / MANIFEST)

@@ -58,7 +58,7 @@ def _look_while_answering(
     def look(*asked: Any) -> tuple[Any, ...]:
         subject.rows.begin()
         is_complete = subject.rows.is_complete  # before the look, so that the last one sees everything
-        to_try = examples_view(*examples(subject.rows.pairs))
+        to_try = examples_view(*examples(subject.rows.done))
         return (gr.Timer(active=not is_complete), to_try, *disagreeing.look(*asked))
 
     timer = gr.Timer(_TICK_SECONDS)

@@ -51,3 +51,13 @@ def threads(count: int) -> str:
 def span(interval: Sequence[float] | None, form: str) -> str:
     """An interval for people, each end in the given form; empty when there is none."""
     return f"{form.format(interval[0])} to {form.format(interval[1])}" if interval else ""
+
+
+def rate(measured: Document) -> str:
+    """How many texts a second, asked one by one: 1,629."""
+    return f"{1000 / measured['p50_ms']:,.0f}"
+
+
+def millions(row: Document) -> str:
+    """A model's parameters: 22.71 M."""
+    return f"{row['parameters'] / 1e6:.2f} M"

@@ -4,17 +4,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from app.answered import KINDS, Kind, Pair
+from app.answered import KINDS, Both, Kind
 from serve.errors import InputError
+from serve.inputs import parts
 
 Order = Literal["change", "surest", "doubtful", "row"]
 ORDERS: tuple[Order, ...] = get_args(Order)
 
-_SORT: dict[Order, Callable[[Pair], Any]] = {
-    "change": lambda pair: -abs(pair.apart.change),
-    "surest": lambda pair: -pair.student.score,
-    "doubtful": lambda pair: pair.student.score,
-    "row": lambda pair: pair.row.id,
+_SORT: dict[Order, Callable[[Both], Any]] = {
+    "change": lambda one: -abs(one.apart.change),
+    "surest": lambda one: -one.student.score,
+    "doubtful": lambda one: one.student.score,
+    "row": lambda one: one.row.id,
 }
 
 
@@ -26,7 +27,7 @@ class Selection:
     label: str = ""  # the right answer, or the teacher's where that is unknown; empty: any
     least: float = 0.0  # the student's confidence, 0 to 1
     most: float = 1.0
-    search: str = ""  # letters that the text holds, in either case
+    search: str = ""  # letters that the text holds, or one of the two, in either case
     order: Order = "change"
 
     def __post_init__(self) -> None:
@@ -38,33 +39,39 @@ class Selection:
                 )
 
 
-def select(pairs: Sequence[Pair], asked: Selection) -> list[Pair]:
+def select(rows: Sequence[Both], asked: Selection) -> list[Both]:
     """The rows that are asked for, in the order that is asked for."""
     letters = asked.search.strip().casefold()
     found = [
-        pair
-        for pair in pairs
-        if pair.has(asked.kind)
-        and (not asked.label or (pair.row.label or pair.row.teacher.label) == asked.label)
-        and asked.least <= pair.student.score <= asked.most
-        and letters in pair.row.text.casefold()
+        one
+        for one in rows
+        if one.has(asked.kind)
+        and (not asked.label or (one.row.label or one.row.teacher.label) == asked.label)
+        and asked.least <= one.student.score <= asked.most
+        and any(letters in text.casefold() for text in parts(one.row.asked))
     ]
     return sorted(found, key=_SORT[asked.order])
 
 
-def counts(pairs: Sequence[Pair]) -> dict[Kind, int]:
+def counts(rows: Sequence[Both]) -> dict[Kind, int]:
     """How many rows there are of each kind."""
-    return {kind: sum(pair.has(kind) for pair in pairs) for kind in KINDS}
+    return {kind: sum(one.has(kind) for one in rows) for kind in KINDS}
 
 
-def examples(pairs: Sequence[Pair], count: int = 3, characters: int = 160) -> tuple[list[Pair], list[Pair]]:
-    """Rows that are worth a click: the furthest apart, then some on which both agree, of each label in turn."""
-    short = [pair for pair in pairs if 0 < len(pair.row.text.strip()) <= characters]
+def examples(rows: Sequence[Both], count: int = 3, characters: int = 160) -> tuple[list[Both], list[Both]]:
+    """Rows that are worth a click: the furthest apart, then some on which both agree, of each label in turn.
+
+    Rows with a longer text are taken where there are not enough of the others.
+    """
+    read = [one for one in rows if all(text.strip() for text in parts(one.row.asked))]
+    short = [one for one in read if max(map(len, parts(one.row.asked))) <= characters]
     apart = select(short, Selection(kind="differ"))
-    together: dict[str, list[Pair]] = {}
-    for pair in short:
-        if pair.apart.agree:
-            together.setdefault(pair.student.label, []).append(pair)
+    if len(apart) < count:
+        apart += [one for one in select(read, Selection(kind="differ")) if one not in apart]
+    together: dict[str, list[Both]] = {}
+    for one in short if len(short) >= 2 * count else read:
+        if one.apart.agree:
+            together.setdefault(one.student.label, []).append(one)
     longest = max(map(len, together.values()), default=0)
     mixed = [group[place] for place in range(longest) for group in together.values() if place < len(group)]
     return apart[:count], mixed[:count]

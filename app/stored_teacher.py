@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from app.evaluation import Row
 from serve.errors import InputError
+from serve.inputs import Input, changed
 from serve.tasks import Answer, Classification
 
 
@@ -11,17 +12,17 @@ class StoredTeacher:
     """A `serve.predictor.Predictor` that knows the stored rows and nothing else."""
 
     def __init__(self, rows: Sequence[Row]) -> None:
-        self._answers = {row.text.strip(): row.teacher for row in rows}
+        self._answers = {same(row.asked): row.teacher for row in rows}
 
-    def knows(self, text: str) -> bool:
-        """Whether the teacher's answer to this text was stored; spaces around it do not count."""
-        return text.strip() in self._answers
+    def knows(self, asked: Input) -> bool:
+        """Whether the teacher's answer to this was stored; spaces around a text do not count."""
+        return same(asked) in self._answers
 
-    def predict(self, inputs: Sequence[str]) -> list[Answer]:
+    def predict(self, inputs: Sequence[Input]) -> list[Answer]:
         """The stored answers; raises `InputError` for a text that has none."""
         found: list[Answer] = []
-        for text in inputs:
-            stored = self._answers.get(text.strip())
+        for asked in inputs:
+            stored = self._answers.get(same(asked))
             if stored is None:
                 raise InputError(
                     "a text that is not among the stored rows",
@@ -30,3 +31,8 @@ class StoredTeacher:
                 )
             found.append(Classification(stored.label, dict(stored.probabilities), tokens=0, truncated=False))
         return found
+
+
+def same(asked: Input) -> Input:
+    """What is alike for everything that is asked with other spaces around it."""
+    return changed(asked, str.strip)

@@ -7,7 +7,9 @@ from typing import Any
 from app.answered import AnsweredRows
 from app.comparer import Comparer
 from app.evaluation import Row
+from app.forms import Form
 from app.live import Watch
+from app.tasks import Task, task_of
 from app.turns import Turns
 from serve.client import Endpoint
 from serve.predictor import Predictor
@@ -27,7 +29,8 @@ class Subject:
     """Everything that the tabs show or ask."""
 
     title: str
-    task: str
+    task: Task
+    form: Form
     labels: Sequence[str]
     report: Mapping[str, Any]
     rows: AnsweredRows
@@ -42,20 +45,32 @@ def subject(
     student: Predictor,
     teacher: Predictor | None = None,
     watched: Watched | None = None,
+    *,
+    pairs: bool = False,
 ) -> Subject:
     """A page's subject; without a `teacher` its stored answers to the `evaluation` rows are shown.
 
     The test rows are always answered by `student`, the file that was judged; texts that people type, and csv
-    files, go to the endpoint where there is one.
+    files, go to the endpoint where there is one. `pairs`: the models read two texts together. Raises `UserError`
+    for a task that the page does not show.
     """
     turns = Turns()
+    task = task_of(str(report.get("task") or "text-classification"))
     found = {row.teacher.label: None for row in evaluation}
     return Subject(
         title=title,
-        task=str(report.get("task") or "text-classification"),
+        task=task,
+        form=task.form(_columns(report), pairs=pairs),
         labels=[str(label) for label in report.get("labels") or sorted(found)],
         report=report,
-        rows=AnsweredRows(evaluation, student, turns),
-        comparer=Comparer(watched.endpoint if watched else student, teacher, evaluation, turns),
+        rows=AnsweredRows(evaluation, student, turns, task),
+        comparer=Comparer(watched.endpoint if watched else student, teacher, evaluation, turns, task),
         watched=watched,
     )
+
+
+def _columns(report: Mapping[str, Any]) -> Mapping[str, str]:
+    """What the data calls its texts, as far as the recipe names them."""
+    data = (report.get("recipe") or {}).get("data") or {}
+    columns = data.get("columns") or {} if isinstance(data, Mapping) else {}
+    return {key: str(name) for key, name in columns.items() if name} if isinstance(columns, Mapping) else {}

@@ -1,4 +1,4 @@
-"""Prints a report as the markdown table that docs/results.md and the README hold.
+"""Prints a report as the markdown tables that docs/results.md and the README hold, the ladder's among them.
 
 .venv/bin/python benchmarks/markdown_table.py runs/sst2/report.json
 """
@@ -6,7 +6,7 @@
 import sys
 from pathlib import Path
 
-from compress.judge.report import ModelRow, Report
+from compress.judge.report import LadderRow, ModelRow, Report
 from compress.judge.wording import percent, sentence
 
 RUNTIMES = {"torch": "PyTorch", "onnxruntime": "ONNX Runtime"}
@@ -23,15 +23,37 @@ def line(row: ModelRow) -> str:
     )
 
 
+def rung(row: LadderRow) -> str:
+    """One way to quantise: score on the selection rows, p50 and speed-up, size, why it ships or not."""
+    cells = [
+        f"{row.name}, {len(row.kept_float)} nodes in float" if row.kept_float else row.name,
+        f"{row.score:.4f}",
+        "" if row.p50_ms is None else f"{row.p50_ms:.2f}",
+        "" if row.speedup is None else f"{row.speedup:.2f}",
+        f"{row.size_mb:.1f}",
+    ]
+    if row.chosen:
+        cells = [f"**{cell}**" if cell else "" for cell in cells]
+    return f"| {' | '.join([*cells, f'**ships**: {row.why}' if row.chosen else row.why])} |"
+
+
+def ladder(report: Report) -> list[str]:
+    """What was tried, where the recipe leaves the choice of the quantiser; nothing otherwise."""
+    if not report.ladder:
+        return []
+    head = f"| quantiser | {report.metric} | p50 ms | times as fast as float | MB | |"
+    return ["", head, "|---|---|---|---|---|---|", *map(rung, report.ladder)]
+
+
 def main(path: Path) -> None:
-    """The table, the fidelity of what ships, the gates, the seconds."""
+    """The tables, the fidelity of what ships, the gates, the seconds."""
     report = Report.model_validate_json(path.read_text(encoding="utf-8"))
     threads = report.models[0].latency["cpu"]["batch_1"].threads
     print(
         f"| model | runtime | {report.metric} (95 %) | parameters | MB | p50 / p95 ms, 1 thread | {threads} threads |"
     )
     print("|---|---|---|---|---|---|---|")
-    print("\n".join(map(line, report.models)))
+    print("\n".join([*map(line, report.models), *ladder(report)]))
     found, fast = report.fidelity, report.speedup
     assert found.retention is not None
     assert found.retention_ci is not None

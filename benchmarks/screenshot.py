@@ -7,6 +7,7 @@ that its tab is there too. The README's pictures are `compare-light.png` and `di
 """
 
 import argparse
+import csv
 import json
 import re
 import shutil
@@ -28,7 +29,7 @@ QUIET = (
     "--disable-background-networking",
     "--disable-sync",
 )
-TEXT = "a bit slow in the middle, but the actors make it worth your while"
+FIRST = 40  # rows of the bundle, of which files and requests are made
 TALLEST = 1450  # of a page with many rows, its beginning
 LOOKS = {
     "light": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
@@ -44,6 +45,7 @@ def main(bundle: Path, folder: Path, teacher: str | None, *, live: bool) -> None
         sys.exit("no Chromium found: apt-get install chromium")
     folder.mkdir(parents=True, exist_ok=True)
     arguments = ["demo", str(bundle), *(["--teacher", teacher] if teacher else [])]
+    texts = texts_of(bundle)
     with ExitStack() as running:
         endpoint = None
         if live:
@@ -57,7 +59,7 @@ def main(bundle: Path, folder: Path, teacher: str | None, *, live: bool) -> None
             page = browser.new_page(**look)
             page.set_default_timeout(60_000)
             page.goto(demo)
-            take(page, endpoint, lambda tab, name=name: folder / f"{tab}-{name}.png")
+            take(page, endpoint, texts, lambda tab, name=name: folder / f"{tab}-{name}.png")
             page.close()
         browser.close()
     for picture in sorted(folder.glob("*.png")):
@@ -79,7 +81,17 @@ def started(command: str, *arguments: str) -> Iterator[str]:
         process.wait(timeout=60)
 
 
-def take(page: Page, endpoint: str | None, target: Callable[[str], Path]) -> None:
+def texts_of(bundle: Path) -> list[dict[str, str]]:
+    """The texts of the first test rows, by their names."""
+    lines = (bundle / "evaluation.jsonl").read_text(encoding="utf-8").splitlines()[:FIRST]
+    return [
+        {name: row[name] for name in ("text", "text_pair") if name in row} for row in map(json.loads, lines)
+    ]
+
+
+def take(
+    page: Page, endpoint: str | None, texts: list[dict[str, str]], target: Callable[[str], Path]
+) -> None:
     """Every tab, each with something in it."""
     page.locator("#examples a").first.wait_for()
     # Only when all rows are answered are the examples those that lie furthest apart.
@@ -94,18 +106,22 @@ def take(page: Page, endpoint: str | None, target: Callable[[str], Path]) -> Non
 
     page.get_by_role("tab", name="Batch").click()
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "films.csv"
-        file.write_text(f'id,text\n1,"{TEXT}"\n2,dull and far too long\n3,a joy from start to end\n')
+        file = Path(folder) / "texts.csv"
+        with file.open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.DictWriter(stream, list(texts[0]))
+            writer.writeheader()
+            writer.writerows(texts)
         page.locator("#file input[type=file]").set_input_files(file)
-        page.locator("#file").get_by_text("films", exact=True).wait_for()
+        page.locator("#file").get_by_text("texts", exact=True).wait_for()
         page.get_by_role("button", name="Answer the file").click()
-        page.get_by_text("3 rows answered").wait_for()
+        page.get_by_text(f"{len(texts)} rows answered").wait_for()
     shoot(page, target("batch"))
 
     if endpoint is not None:
         page.get_by_role("tab", name="Live").click()
         for number in range(120):
-            body = json.dumps({"inputs": [[f"{TEXT} {number}"]] * (1 + number % 9)}).encode()
+            asked = list(texts[number % len(texts)].values())
+            body = json.dumps({"inputs": [asked] * (1 + number % 9)}).encode()
             request = urllib.request.Request(
                 f"{endpoint}/predict", body, {"Content-Type": "application/json"}
             )

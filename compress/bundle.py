@@ -11,6 +11,7 @@ from compress.data.rows import Rows
 from compress.judge.report import Report
 from compress.models.trained import Trained
 from compress.page.page import report_page
+from compress.tasks import SINGLE_LABEL, Task
 from export.model import OnnxModel
 from export.pack import pack
 from serve.bundle import EVALUATION, REPORT, REPORT_PAGE, Batches, VerifiedOn
@@ -28,16 +29,16 @@ def make_bundle(
     batches: Batches | None = None,
     text_pair: bool = False,
     rows: Rows | None,
-    teacher_probabilities: NDArray[np.float64],
+    teacher_answers: NDArray[np.float64],
 ) -> None:
     """Pack the bundle; without `rows` the test rows stay out of it."""
     documents = {
         REPORT: report.model_dump_json(indent=2) + "\n",
         REPORT_PAGE: report_page(name, report),
-        "README.md": model_card(name, report),
+        "README.md": model_card(name, report, pairs=text_pair),
     }
     if rows is not None:
-        documents[EVALUATION] = evaluation_lines(rows, teacher_probabilities, trained.labels)
+        documents[EVALUATION] = evaluation_lines(rows, teacher_answers, trained.labels, trained.task)
     pack(
         target,
         name=name,
@@ -51,6 +52,7 @@ def make_bundle(
         verdict=report.verdict,
         batches=batches,
         text_pair=text_pair,
+        answering=trained.answering,
         verified_on=VerifiedOn(
             processor=report.machine.processor,
             instruction_set=report.machine.instruction_set,
@@ -60,17 +62,14 @@ def make_bundle(
     )
 
 
-def evaluation_lines(rows: Rows, teacher_probabilities: NDArray[np.float64], labels: tuple[str, ...]) -> str:
-    """The test rows as JSON lines, each with the teacher's answer; probabilities have shape (rows, labels)."""
+def evaluation_lines(
+    rows: Rows, teacher_answers: NDArray[np.float64], labels: tuple[str, ...], task: Task = SINGLE_LABEL
+) -> str:
+    """The test rows as JSON lines, each with the teacher's answer as the task tells it; answers are (rows, ...)."""
     lines = []
-    for index, (asked, probabilities) in enumerate(zip(rows.texts, teacher_probabilities, strict=True)):
-        label = None if rows.labels is None else labels[int(rows.labels[index])]
-        teacher = {
-            "label": labels[int(probabilities.argmax())],
-            "probabilities": {
-                name: round(float(value), 6) for name, value in zip(labels, probabilities, strict=True)
-            },
-        }
+    for index, (asked, answer) in enumerate(zip(rows.texts, teacher_answers, strict=True)):
+        label = None if rows.labels is None else task.tell_label(rows.labels[index], labels)
+        teacher = task.tell_answer(answer, labels)
         texts = dict(zip(("text", "text_pair"), parts(asked), strict=False))
         lines.append(
             json.dumps({"id": index, **texts, "label": label, "teacher": teacher}, ensure_ascii=False)

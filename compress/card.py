@@ -8,8 +8,9 @@ from compress.judge.wording import sentence
 _FLIPS = 10  # pairs of labels that are listed
 
 
-def model_card(name: str, report: Report) -> str:
-    """Markdown with the Hub's metadata block on top."""
+def model_card(name: str, report: Report, *, pairs: bool = False) -> str:
+    """Markdown with the Hub's metadata block on top; `pairs`: the model reads two texts together."""
+    asked = '("one text", "the other text")' if pairs else '"some text"'
     rows = "\n".join(map(_line, report.models))
     gates = "\n".join(f"- {gate.status}: {gate.message}" for gate in report.gates) or "- none were asked for"
     notes = "\n".join(f"- {note}" for note in report.notes)
@@ -41,7 +42,7 @@ What a reader should know:
 import serve
 
 model = serve.load("path/to/this/folder")
-print(model.predict(["some text"]))
+print(model.predict([{asked}]))
 ```
 
 `compress serve FOLDER` answers over HTTP; `compress demo FOLDER` shows the model beside its teacher;

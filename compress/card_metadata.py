@@ -13,7 +13,14 @@ from compress.judge.report import Report
 from compress.judge.wording import METRIC_NAMES, shipped_row
 
 # By the names that the Hub's library of metrics has.
-_METRICS = {"accuracy": "accuracy", "macro_f1": "f1", "matthews": "matthews_correlation"}
+_METRICS = {
+    "accuracy": "accuracy",
+    "macro_f1": "f1",
+    "micro_f1": "f1",
+    "matthews": "matthews_correlation",
+    "pearson": "pearsonr",
+    "spearman": "spearmanr",
+}
 
 
 def metadata_block(name: str, report: Report) -> str:

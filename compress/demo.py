@@ -46,15 +46,17 @@ def _endpoint(url: str) -> "Endpoint":
 def live_teacher(name: str, bundle: Path) -> "Predictor":
     """A model that answers live, as the teacher of a bundle: another bundle, or a PyTorch model folder.
 
-    Raises `UserError` when its labels are not the bundle's, and when PyTorch is not installed.
+    Raises `UserError` when its labels are not the bundle's, when only one of the two reads pairs of texts, and when
+    PyTorch is not installed.
     """
     import serve
     from compress.errors import MissingExtraError, ModelError
     from serve.bundle import MANIFEST, read
 
-    wanted = read(bundle).manifest.labels
+    manifest = read(bundle).manifest
     if (Path(name) / MANIFEST).is_file():
         runtime = serve.load(name)
+        _check_pairs(name, has_pairs=runtime.takes_pairs, wanted=manifest.text_pair)
         predictor: Predictor = runtime
         labels = runtime.labels
     else:
@@ -67,10 +69,22 @@ def live_teacher(name: str, bundle: Path) -> "Predictor":
         quiet_libraries()
         trained = open_trained(name)
         predictor, labels = TorchPredictor(trained), trained.labels
-    if sorted(labels) != sorted(wanted):
+    if sorted(labels) != sorted(manifest.labels):
         raise ModelError(
             f"the teacher {name} has the labels {', '.join(labels)}",
-            f"those of the bundle: {', '.join(wanted)}",
+            f"those of the bundle: {', '.join(manifest.labels)}",
             "give the folder of the teacher that this bundle came from, in the run's folder under stages/",
         )
     return predictor
+
+
+def _check_pairs(name: str, *, has_pairs: bool, wanted: bool) -> None:
+    from compress.errors import ModelError
+
+    kinds = {True: "pairs of texts", False: "single texts"}
+    if has_pairs != wanted:
+        raise ModelError(
+            f"the teacher {name} is asked {kinds[has_pairs]}",
+            f"what the bundle is asked: {kinds[wanted]}",
+            "give the teacher that this bundle came from",
+        )

@@ -16,9 +16,10 @@ from rich.table import Table
 from rich.text import Text
 
 from compress.data.rows import Rows
-from compress.data.unlabeled import read_unlabeled
+from compress.data.unlabeled import read_unlabeled, unlabeled_files
 from compress.errors import ModelError, UserError
 from compress.judge.machine import machine, versions
+from compress.models.heads import saved_head
 from compress.models.open import load_classifier, open_model
 from compress.models.source import ModelSource
 from compress.models.tokenizer import position_limit
@@ -28,6 +29,7 @@ from compress.quiet import quiet_libraries
 from compress.sentences import SENTENCES
 from compress.stage import Stages
 from compress.steps.onnx import export_files
+from compress.tasks import BUILT, FILL_MASK, TASKS
 from compress.training.device import choose_compute
 from compress.workshop import Workshop
 from export.candidates import Candidate
@@ -37,7 +39,6 @@ from export.quantize import Quantize
 from export.target import ExportOptions
 from serve.bundle import MANIFEST, VerifiedOn
 
-TASK = "text-classification"
 DOCUMENT = "export.json"
 NOT_JUDGED = "not judged"  # the manifest's verdict
 MOST_TEXTS = 2000  # of a file, on which the export must prove itself
@@ -68,31 +69,39 @@ def export_model(
     (`text_pair`) reads each text with the next one.
     """
     quiet_libraries()
-    if task != TASK:
-        raise UserError(f"the task {task}", f"a task that is built: {TASK}", f"give --task {TASK}")
+    exportable = [name for name in BUILT if name != FILL_MASK]
+    if task not in exportable:
+        known = ", ".join(exportable)
+        raise UserError(f"the task {task}", f"a task that is built: {known}", f"give --task {exportable[0]}")
     asked, smaller = _asked(target, quantize)
     _require_free(out)
+    if data:
+        unlabeled_files([data], key="--data")  # a missing file is told by the option's name
     texts = read_unlabeled([data], None)[:MOST_TEXTS] if data else list(SENTENCES)
     rows = Rows(list(zip(texts, [*texts[1:], texts[0]], strict=True)) if text_pair else texts, None)
     with tempfile.TemporaryDirectory(prefix="compress-export-") as scratch:
         stages = Stages(Path(scratch))
         workshop = Workshop(stages, progress, choose_compute("cpu", "fp32"), 13, "accuracy", ())
         made_from = stages.open("model", {"model": name})
-        trained = _open(name, made_from.folder)
+        trained = _open(name, made_from.folder, task)
         files = export_files(workshop, rows, asked, "model", (made_from, trained), smaller)
         found = Found(files.tried, files.parity)
         out.parent.mkdir(parents=True, exist_ok=True)
         pack(
             out,
             name=out.resolve().name,
-            task=TASK,
+            task=trained.task.name,
+            answering=trained.answering,
             labels=trained.labels,
             max_length=trained.max_length,
             text_pair=text_pair,
             model_folder=trained.folder,
             float_model=files.float_model,
             quantized_model=files.quantized,
-            documents={DOCUMENT: _document(name, found), "README.md": _card(out.resolve().name, name, found)},
+            documents={
+                DOCUMENT: _document(name, found),
+                "README.md": _card(out.resolve().name, name, found, task),
+            },
             verdict=NOT_JUDGED,
             verified_on=_here(),
         )
@@ -125,18 +134,27 @@ def _near(found: Found) -> list[str]:
     ]
 
 
-def _open(name: str, folder: Path) -> Trained:
+def _open(name: str, folder: Path, task: str) -> Trained:
     """The classifier as stages hold one: its tokenizer without padding, truncating at the model's limit."""
-    opened = open_model(ModelSource(model=name))
-    if not opened.has_trained_head:
+    try:
+        opened = open_model(ModelSource(model=name))
+    except ModelError as error:  # it points to a recipe, and there is none
+        remedy = error.remedy.replace("check teacher.model", "check MODEL")
+        raise ModelError(error.found, error.expected, remedy) from None
+    heads = {one.head for one in TASKS if one.name == task}
+    if saved_head(opened.config) not in heads:
         raise ModelError(
             f"{name} has no trained classification head",
             "a model that was fine-tuned on the task",
             "fine-tune it first: `compress run` does, with teacher.train",
         )
-    model = load_classifier(opened, opened.label_names, new_head=False)
+    problem = getattr(opened.config, "problem_type", None)
+    kinds = [one for one in TASKS if one.name == task]
+    kind = next((one for one in kinds if problem is not None and one.problem_type == problem), kinds[0])
+    kind.check_head(name, opened.label_names, problem)
+    model = load_classifier(opened, opened.label_names, new_head=False, task=kind)
     limit = position_limit(opened.tokenizer, opened.config)
-    save_trained(model, opened.tokenizer, opened.label_names, limit, folder)
+    save_trained(model, opened.tokenizer, opened.label_names, limit, folder, kind.default_answering())
     return load_trained(folder)
 
 
@@ -178,11 +196,11 @@ def _document(name: str, found: Found) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def _card(title: str, name: str, found: Found) -> str:
+def _card(title: str, name: str, found: Found, task: str) -> str:
     near = "\n".join(f"- {line}" for line in _near(found))
     return f"""---
 library_name: onnx
-pipeline_tag: {TASK}
+pipeline_tag: {task}
 tags:
 - onnx
 - compress-toolchain

@@ -17,7 +17,7 @@ from compress.judge.report import Report
 from compress.judge.table import beside
 from compress.judge.table import render as render_report
 from compress.judge.wording import sentence
-from compress.verify.evidence import read_report
+from compress.verify.report_file import read_report
 from serve.bundle import REPORT, Manifest, read
 
 _LABELS = 6  # that are named
@@ -73,10 +73,11 @@ def _facts(found: Inspection) -> list[tuple[str, str]]:
     labels = ", ".join(manifest.labels[:_LABELS]) + (", ..." if len(manifest.labels) > _LABELS else "")
     how = "text by text" if manifest.batching == "one_by_one" else "in batches"
     instructions = ", ".join(manifest.verified_on.instruction_set)
+    about = manifest.answering.about(manifest.labels) or f"{len(manifest.labels):,} labels: {labels}"
     facts = [
-        ("Task", f"{manifest.task}, {len(manifest.labels):,} labels: {labels}"),
+        ("Task", f"{manifest.task}, {about}"),
         ("Ships", f"{manifest.model}, {manifest.precision}, opset {manifest.opset}, run {how}"),
-        ("Texts", f"up to {manifest.max_length:,} tokens"),
+        ("Texts", f"{'pairs of ' * manifest.text_pair}up to {manifest.max_length:,} tokens"),
         (
             "Verified",
             f"{manifest.created[:10]} on {manifest.verified_on.processor}"

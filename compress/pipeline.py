@@ -29,6 +29,7 @@ from compress.steps.invariance import invariance_stage
 from compress.steps.ladder import kept_float
 from compress.steps.measure import answers, clock_stage
 from compress.steps.onnx import export_files
+from compress.steps.quantized import seven_bits
 from compress.steps.student import Classroom, make_ready, make_student, plain_budget
 from compress.steps.teachers import Taught, answer_once, teach_teachers
 from compress.steps.transfer import Transfer, make_transfer
@@ -123,10 +124,15 @@ def _run_prepared(
         else None
     )
     timings = clock_stage(workshop, config.benchmark, contestants, splits.test, labels)
-    notes = [*prepared.notes, *(transfer.notes if transfer else []), *kept_float(shipped.ladder)]
+    notes = [
+        *prepared.notes,
+        *(transfer.notes if transfer else []),
+        *kept_float(shipped.ladder),
+        *seven_bits(shipped.quantized),
+    ]
     report = make_report(
         Asked(
-            task=config.task,
+            task=prepared.task,
             metric=config.metric,
             thresholds=Thresholds(**config.gates.model_dump()),
             seed=config.seed,
@@ -164,7 +170,7 @@ def _run_prepared(
         batches=batches,
         text_pair=splits.test.are_pairs,
         rows=splits.test if config.bundle.rows else None,
-        teacher_probabilities=probabilities[contestants[0].key],
+        teacher_answers=probabilities[contestants[0].key],
     )
     write_text(place.folder / REPORT, report.model_dump_json(indent=2) + "\n")
     write_text(place.folder / REPORT_PAGE, report_page(place.name, report))
@@ -185,6 +191,7 @@ def open_workshop(config: RunConfig, prepared: Prepared, stages: Stages, progres
         seed=config.seed,
         metric=config.metric,
         report_to=tuple(config.report_to),
+        task=prepared.task,
     )
 
 

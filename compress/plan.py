@@ -8,13 +8,14 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
-from transformers import AutoModelForSequenceClassification, PreTrainedModel
+from transformers import PreTrainedModel
 
 from compress.augment import expected_rows
 from compress.general.plan import make_general_plan, print_general_plan
 from compress.general.recipe import GeneralConfig
 from compress.judge.generalization import ROWS as CHANGED_ROWS
 from compress.judge.perturb import PERTURBATIONS
+from compress.models.heads import auto_class
 from compress.models.open import load_classifier
 from compress.models.shrink import layer_count
 from compress.prepare import Prepared, prepare
@@ -68,12 +69,14 @@ def make_plan(config: RunConfig, progress: Progress) -> Plan:
         prepared = prepare(config)
         progress.say("timing a few steps ...")
         teachers = [
-            load_classifier(one.opened, one.alignment.names, new_head=one.alignment.new_head)
+            load_classifier(
+                one.opened, one.alignment.names, new_head=one.alignment.new_head, task=prepared.task
+            )
             for one in prepared.teachers
         ]
     student = None
     if prepared.student_config is not None:
-        student = AutoModelForSequenceClassification.from_config(prepared.student_config)
+        student = auto_class(prepared.task.head).from_config(prepared.student_config)
     shipped = student or teachers[0]
     sizes = {
         "teacher": sum(map(_parameters, teachers)) * 4 / 1e6,

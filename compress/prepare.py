@@ -24,6 +24,7 @@ from compress.models.teachers import spelled_as_first
 from compress.models.tokenizer import position_limit
 from compress.recipe import RunConfig, TeacherOptions
 from compress.students import Pretrained
+from compress.tasks import SINGLE_LABEL, Task
 from compress.training.device import Compute, choose_compute
 from export.quantize import Auto, Float16, KeepFloat, Quantiser
 
@@ -54,6 +55,7 @@ class Prepared:
     student_config: PreTrainedConfig | None  # None without a student
     compute: Compute
     notes: tuple[str, ...]
+    task: Task = SINGLE_LABEL
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -81,14 +83,16 @@ def prepare(config: RunConfig) -> Prepared:
     for options, one in zip(config.teachers, opened, strict=True):
         if one is not None and options.train is not None and options.train.layer_drop:
             attempt(partial(require_droppable_layers, one.config))
-    splits = attempt(lambda: load_splits(config.data, config.seed))
+    task = config.built_task
+    splits = attempt(lambda: load_splits(config.data, config.seed, task))
     unlabeled = attempt(lambda: _unlabeled(config))
-    elsewhere = attempt(lambda: load_generalization(config.data, splits)) if splits else None
+    elsewhere = attempt(lambda: load_generalization(config.data, splits, task)) if splits else None
     _raise(faults)
     assert compute is not None
     assert splits is not None
+    task = task.settled(splits.train.labels)
     teachers = tuple(
-        _fit_teacher(options, one, splits, config)
+        _fit_teacher(options, one, splits, config, task)
         for options, one in zip(config.teachers, opened, strict=True)
         if one is not None
     )
@@ -108,6 +112,10 @@ def prepare(config: RunConfig) -> Prepared:
         notes.append(
             f"{cut:.2%} of the training texts are longer than {max_length} tokens and lose their end"
         )
+    if not task.answers_as.ONE_LABEL:
+        notes.append(f"agreement is the share of {task.agreement_means}")
+    if task.is_tuned and splits.is_labelled:
+        notes.append(f"tuned for each model on the {len(splits.validation):,} selection rows: its thresholds")
     if config.export.target == "cuda":
         notes.append("the file for CUDA is proven and measured on the processor; nothing is timed on a GPU")
     prepared = Prepared(
@@ -123,6 +131,7 @@ def prepare(config: RunConfig) -> Prepared:
         _student_config(config, teachers[0]),
         compute,
         tuple(notes),
+        task,
     )
     check_methods(
         config, prepared, {f"distill.{number}": method for number, method in enumerate(config.distill)}
@@ -134,15 +143,17 @@ def check_methods(config: RunConfig, prepared: Prepared, methods: Mapping[str, D
     """Raise what these methods, by the place where they were asked for, refuse of the recipe's models."""
     if prepared.student_config is None:
         return
-    teachers = [named(one.opened.config, prepared.labels) for one in prepared.teachers]
+    teachers = [named(one.opened.config, prepared.labels, prepared.task) for one in prepared.teachers]
     looks_inside = any(method.looks_inside for method in methods.values())
     same_tokens = not looks_inside or _cuts_alike(config, prepared)
-    _raise(rehearse(methods, prepared.student_config, teachers, same_tokens=same_tokens))
+    _raise(rehearse(methods, prepared.student_config, teachers, same_tokens=same_tokens, task=prepared.task))
 
 
-def named(config: PreTrainedConfig, labels: tuple[str, ...]) -> PreTrainedConfig:
-    """The same config with these labels."""
+def named(config: PreTrainedConfig, labels: tuple[str, ...], task: Task = SINGLE_LABEL) -> PreTrainedConfig:
+    """The same config with these labels and the task's kind of problem."""
     config = copy.deepcopy(config)
+    if task is not SINGLE_LABEL and task.problem_type is not None:
+        config.problem_type = task.problem_type  # type: ignore[assignment]  # transformers lists its words
     config.num_labels = len(labels)
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: index for index, label in enumerate(labels)}
@@ -152,7 +163,8 @@ def named(config: PreTrainedConfig, labels: tuple[str, ...]) -> PreTrainedConfig
 def _student_config(config: RunConfig, teacher: PreparedTeacher) -> PreTrainedConfig | None:
     if config.student is None:
         return None
-    return config.student.config(named(teacher.opened.config, teacher.alignment.names))
+    alignment = teacher.alignment
+    return config.student.config(named(teacher.opened.config, alignment.names, alignment.task))
 
 
 def _cuts_alike(config: RunConfig, prepared: Prepared) -> bool:
@@ -209,9 +221,11 @@ def _raise(faults: Sequence[UserError]) -> None:
 
 
 def _fit_teacher(
-    options: TeacherOptions, opened: Opened, splits: Splits, config: RunConfig
+    options: TeacherOptions, opened: Opened, splits: Splits, config: RunConfig, task: Task
 ) -> PreparedTeacher:
-    alignment = align_teacher(opened, options, splits, named_by_recipe=config.data.labels is not None)
+    alignment = align_teacher(
+        opened, options, splits, named_by_recipe=config.data.labels is not None, task=task
+    )
     return PreparedTeacher(options, opened, alignment, alignment.apply(splits))
 
 

@@ -3,7 +3,7 @@
 What starts a run sees a `RunConfig` whole; every stage gets its own part.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     Discriminator,
@@ -12,6 +12,7 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     Tag,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -20,7 +21,7 @@ from compress.augment import Augment
 from compress.distill import Distill
 from compress.models.source import ModelSource
 from compress.students import Student
-from compress.tasks import BUILT, PLANNED
+from compress.tasks import BUILT, PLANNED, Task, task_named
 from compress.training.options import TrainOptions
 from export.options import Options
 from export.quantize import Auto, Dynamic, KeepFloat, Qat, Quantiser, Quantize
@@ -34,7 +35,8 @@ class Columns(Options):
 
     text: str | None = None  # left out: text, sentence, ... or the only column of strings
     text_pair: str | None = None  # the second of two texts that are read together
-    label: str | None = None  # left out: label, labels, intent, ...
+    # Left out: label, labels, intent, ... Several: a column of 0 and 1 for each of several labels per text.
+    label: str | list[str] | None = None
 
 
 class SplitNames(Options):
@@ -109,6 +111,14 @@ Teacher = Annotated[
 ]
 
 
+def _task(name: object, problem_type: object) -> Task | None:
+    """The task of these words; None for words that are refused elsewhere."""
+    try:
+        return task_named(str(name), None if problem_type is None else str(problem_type))
+    except KeyError:
+        return None
+
+
 class Gates(Options):
     """What the file that ships must reach."""
 
@@ -137,6 +147,10 @@ class RunConfig(Options):
     """A whole recipe."""
 
     task: str = "text-classification"
+    # Of text-classification, in transformers' words; left out: one label per text.
+    problem_type: (
+        Literal["single_label_classification", "multi_label_classification", "regression"] | None
+    ) = None
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 13
     data: DataOptions
     teacher: Teacher
@@ -147,7 +161,7 @@ class RunConfig(Options):
     baseline: bool = False  # also train the same student without a teacher, and compare
     export: ExportOptions = ExportOptions()
     quantize: Quantize = Dynamic()
-    metric: Literal["accuracy", "macro_f1", "matthews"] = "accuracy"
+    metric: str = "accuracy"  # left out: the first that the task has
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     gates: Gates = Gates()
@@ -167,6 +181,40 @@ class RunConfig(Options):
                 f"no such task: {task}; built: {', '.join(BUILT)}; planned: {', '.join(PLANNED)}"
             )
         return task
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_metric(cls, values: Any) -> Any:
+        """The task's own, so that the recipe in a report says which it was."""
+        if not isinstance(values, dict) or values.get("metric") is not None:
+            return values
+        task = _task(values.get("task", "text-classification"), values.get("problem_type"))
+        return values if task is None else {**values, "metric": task.metrics[0]}
+
+    @field_validator("problem_type")
+    @classmethod
+    def _kind_of_its_task(cls, problem_type: str | None, info: ValidationInfo) -> str | None:
+        task = info.data.get("task")
+        if problem_type is not None and task in BUILT and _task(task, problem_type) is None:
+            raise ValueError(f"{problem_type} is no kind of {task}; take it out")
+        return problem_type
+
+    @field_validator("metric")
+    @classmethod
+    def _of_the_task(cls, metric: str, info: ValidationInfo) -> str:
+        task = _task(info.data.get("task"), info.data.get("problem_type"))
+        if task is not None and metric not in task.metrics:
+            kind = info.data.get("problem_type")
+            raise ValueError(
+                f"{metric!r} is no metric of {task.name}{f' ({kind})' if kind else ''}; "
+                f"it has {', '.join(map(repr, task.metrics))}"
+            )
+        return metric
+
+    @property
+    def built_task(self) -> Task:
+        """What is learnt."""
+        return task_named(self.task, self.problem_type)
 
     @property
     def teachers(self) -> tuple[TeacherOptions, ...]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from compress.data.columns import find_columns
+from compress.data.columns import find_columns, problem_type_of
 from compress.data.load import ALIASES, load_splits
 from compress.data.read import read_raw
 from compress.data.rows import Splits
@@ -21,6 +21,7 @@ from compress.progress import Progress
 from compress.quiet import quiet_libraries
 from compress.recipe import DataOptions, RunConfig, TeacherOptions
 from compress.stage import write_text
+from compress.tasks import Task, task_named
 
 
 def starting_recipe(data: str, teacher: str, path: Path, progress: Progress) -> Path:
@@ -50,43 +51,51 @@ def _recipe_text(data: str, teacher: str, path: Path) -> str:
     raw = read_raw(data, None, None)
     train = next((raw[name] for name in ALIASES["train"] if name in raw), next(iter(raw.values())))
     columns = find_columns(train, None, None, no_label=False)
-    splits = load_splits(options, seed=13)
+    label_column = columns.label if isinstance(columns.label, str) else None
+    problem = problem_type_of(train, label_column) if label_column else None
+    task = task_named("text-classification", problem)
+    splits = load_splits(options, 13, task)
     lengths = measure_lengths(opened.tokenizer, splits.train.texts)
     max_length = choose_max_length(None, lengths, position_limit(opened.tokenizer, opened.config))
     found = ", ".join(f"{name} {len(rows):,}" for name, rows in raw.items())
-    label = _quoted(columns.label) if columns.label else "null"
+    label = _quoted(label_column) if label_column else "null"
+    kind = f"problem_type: {problem}\n" if problem else ""
+    about = _label_lines(splits, task)
     return f"""# Written by `compress init`. Check it with: compress run {path} --dry-run
 task: text-classification
-seed: 13
+{kind}seed: 13
 data:
   path: {_quoted(data)}  # rows found: {found}
   columns: {{text: {_quoted(columns.text)}, label: {label}}}
-{_label_lines(splits)}  # in tokens; the texts have {lengths.mean:.0f} on average, and the longest {lengths.longest:,}
+{about}  # in tokens; the texts have {lengths.mean:.0f} on average, and the longest {lengths.longest:,}
   max_length: {max_length}
 teacher:
   model: {_quoted(teacher)}
-{_train_lines(opened, splits)}{_student_lines(opened)}\
+{_train_lines(opened, splits, task)}{_student_lines(opened)}\
 quantize: {{method: dynamic}}  # int8; `auto` tries several ways, `none` ships the float file
 gates:  # exit code 3 when one is missed, 4 when there are too few rows to tell
 {"  min_retention: 0.96  # shipped score / teacher score" + chr(10) if splits.is_labelled else ""}\
-  min_agreement: 0.90  # share of test rows with the teacher's label
+  min_agreement: 0.90  # share of test {task.agreement_means}
 """
 
 
-def _label_lines(splits: Splits) -> str:
+def _label_lines(splits: Splits, task: Task) -> str:
     if not splits.is_labelled:
         return "  # no labels: the student learns from the teacher alone and is judged by agreement with it\n"
+    if not task.names_outputs:
+        return "  # numbers, whose scale is kept\n"
     if splits.label_names is None:
         return "  # the data has label ids alone; name them here\n  # labels: {0: name, 1: name}\n"
     shown = ", ".join(splits.label_names[:6]) + (", ..." if splits.label_count > 6 else "")
     return f"  # {splits.label_count} labels: {shown}\n"
 
 
-def _train_lines(opened: Opened, splits: Splits) -> str:
-    fits = opened.has_trained_head
+def _train_lines(opened: Opened, splits: Splits, task: Task) -> str:
+    fits = opened.is_trained_for(task)
     if fits and splits.is_labelled:
         try:
-            align_teacher(opened, TeacherOptions(model=opened.options.model), splits, named_by_recipe=False)
+            asked = TeacherOptions(model=opened.options.model)
+            align_teacher(opened, asked, splits, named_by_recipe=False, task=task)
         except UserError:
             fits = False  # it knows other labels
     if fits or not splits.is_labelled:

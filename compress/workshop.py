@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from compress.judge.metrics import Metric, score
+from compress.judge.metrics import Metric
 from compress.progress import Progress
 from compress.stage import Stage, Stages
+from compress.tasks import SINGLE_LABEL, Task
 from compress.training.device import Compute
 from compress.training.loop import Session
 
@@ -22,6 +23,7 @@ class Workshop:
     seed: int
     metric: Metric
     report_to: tuple[str, ...]
+    task: Task = SINGLE_LABEL
     seconds: dict[str, float] = field(default_factory=dict)  # by stage, of the run in which it was done
     folders: dict[str, Path] = field(default_factory=dict)  # by stage
 
@@ -49,9 +51,7 @@ class Workshop:
             title=title,
             seed=self.seed,
             compute=self.compute,
-            metric=lambda gold, predicted: score(
-                self.metric, gold, predicted, int(max(gold.max(), predicted.max())) + 1
-            ),
+            score=lambda labels, logits: self.task.selection_score(self.metric, labels, logits),
             metric_name=self.metric,
             report_to=self.report_to,
             progress=self.progress,

@@ -10,12 +10,14 @@ import numpy as np
 from transformers import PreTrainedModel
 
 from export.clock import Milliseconds, fastest, time_in_turns
+from export.compact import STEPS as COMPACT
 from export.forms import OPSET_23, PORTABLE, Form
 from export.fusion import fuse
 from export.model import OnnxModel
 from export.onnx_export import to_onnx
 from export.parity import ParityFinding, Reference
 from export.proof import ProofError
+from export.steps import take_steps
 from export.torchscript import to_portable
 from serve.errors import UserError
 
@@ -79,7 +81,7 @@ def export_best(
         times: Mapping[str, Milliseconds] = {}
         if timed:
             files = {name: made.model.path for name, made in proven.items()}
-            times = time_in_turns(files, reference.single, reference.labels)
+            times = time_in_turns(files, reference.single, reference.labels, outputs=reference.outputs)
         chosen = fastest(times) if times else next(iter(proven))
         best = proven[chosen]
         best.model.path.replace(path)
@@ -106,17 +108,22 @@ def _make(
 ) -> _Made:
     """Export to a file of this form and prove it; raises `ProofError` or `UserError`."""
     path = folder / f"{form.name}.onnx"
+    hold = partial(reference.hold, name=path.name)
     if form is OPSET_23:
-        exported = to_onnx(model, input_names, path)
-        return _Made(exported, reference.hold(exported))
+        exported = to_onnx(model, input_names, path, reference.outputs)
+        finding = hold(exported)
+        done = take_steps(exported, form, model.config, path, hold, COMPACT)
+        return _Made(done.model or exported, done.finding or finding, done.rolled_back)
     if form is PORTABLE:
-        exported = to_portable(model, input_names, path)
+        exported = to_portable(model, input_names, path, reference.outputs)
         return _Made(exported, reference.hold(exported))
     plain = folder / f"{PORTABLE.name}.onnx"  # where the portable form was tried, its file is there
     unfused = (
-        OnnxModel(plain, "fp32", PORTABLE.opset) if plain.exists() else to_portable(model, input_names, plain)
+        OnnxModel(plain, "fp32", PORTABLE.opset)
+        if plain.exists()
+        else to_portable(model, input_names, plain, reference.outputs)
     )
-    fused = fuse(unfused, model.config, path, partial(reference.hold, name=path.name))
+    fused = fuse(unfused, model.config, path, hold)
     return _Made(fused.model, fused.finding, fused.rolled_back)
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from serve.encoding import Integers
 from serve.session import Session, open_session
+from serve.tasks.answering import Output
 
 ROUNDS = 15
 _MOST_LOST = 2  # rounds; as many heads in 15 throws or fewer have probability 0.004
@@ -21,10 +22,14 @@ Milliseconds = NDArray[np.float64]  # (rounds,), the median over the texts
 
 
 def time_in_turns(
-    files: Mapping[str, Path], texts: Sequence[Mapping[str, Integers]], labels: int, seed: int = 13
+    files: Mapping[str, Path],
+    texts: Sequence[Mapping[str, Integers]],
+    labels: int,
+    seed: int = 13,
+    outputs: Sequence[Output] = (),
 ) -> dict[str, Milliseconds]:
     """Milliseconds of each file by round; `texts` are token arrays of shape (1, tokens)."""
-    sessions = {name: open_session(path, labels, threads=1) for name, path in files.items()}
+    sessions = {name: open_session(path, labels, outputs=outputs, threads=1) for name, path in files.items()}
     random = np.random.default_rng(seed)
     times: dict[str, list[float]] = {name: [] for name in files}
     for _ in range(ROUNDS):
@@ -46,10 +51,10 @@ def _clearly_faster(challenger: Milliseconds, first: Milliseconds) -> bool:
 
 
 def _turn(session: Session, texts: Sequence[Mapping[str, Integers]]) -> float:
-    session.run(dict(texts[0]))  # brings its weights back to the caches
+    session.run_all(dict(texts[0]))  # brings its weights back to the caches
     spent = []
     for arrays in texts:
         start = time.perf_counter()
-        session.run(dict(arrays))
+        session.run_all(dict(arrays))
         spent.append((time.perf_counter() - start) * 1000)
     return float(np.median(spent))

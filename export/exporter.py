@@ -10,22 +10,28 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-OUTPUT = "logits"
+from serve.tasks.answering import Output
+
+LOGITS = (Output("logits"),)  # of a classifier
 _LOGGERS = ("torch.onnx", "onnxscript", "onnx_ir", "onnxruntime.transformers", "fusion_base")
 
 
-class LogitsOnly(nn.Module):
-    """The graph's one output; arguments in the order of `names`, whatever that of the model's `forward`."""
+class OutputsOnly(nn.Module):
+    """The graph's outputs alone; arguments in the order of `names`, whatever that of the model's `forward`."""
 
-    def __init__(self, model: PreTrainedModel, names: Sequence[str]) -> None:
+    def __init__(
+        self, model: PreTrainedModel, names: Sequence[str], outputs: Sequence[Output] = LOGITS
+    ) -> None:
         super().__init__()
         self.model = model
         self.names = tuple(names)
+        self.outputs = tuple(one.name for one in outputs)
 
-    def forward(self, *tensors: torch.Tensor) -> torch.Tensor:
-        """Logits of shape (batch, labels) for arrays of shape (batch, tokens)."""
-        logits: torch.Tensor = self.model(**dict(zip(self.names, tensors, strict=True))).logits
-        return logits
+    def forward(self, *tensors: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
+        """What the task reads, of a classifier logits (batch, labels), for arrays of shape (batch, tokens)."""
+        given = self.model(**dict(zip(self.names, tensors, strict=True)))
+        found = tuple(getattr(given, name) for name in self.outputs)
+        return found if len(found) > 1 else found[0]
 
 
 def example(input_names: Sequence[str]) -> tuple[torch.Tensor, ...]:

@@ -22,9 +22,10 @@ LIKE_BERT = frozenset({"bert", "roberta", "xlm-roberta", "camembert", "electra"}
 def last_layer_for_first_token(model: PreTrainedModel) -> Iterator[None]:
     """Within it, the model's last layer returns hidden states of shape (batch, 1, width).
 
-    Models of other architectures stay as they are.
+    Models of other architectures stay as they are, and those whose head reads more than that token.
     """
-    if model.config.model_type not in LIKE_BERT:
+    classifies = "ForSequenceClassification" in type(model).__name__
+    if model.config.model_type not in LIKE_BERT or not classifies:
         yield
         return
     base: Any = model.base_model

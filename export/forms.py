@@ -22,7 +22,7 @@ class Form:
 
 
 # The dynamo exporter's. Attention is one operator of the standard, as fast as ONNX Runtime's own fused one.
-OPSET_23 = Form("opset-23", 23, 10, frozenset({STANDARD}), maker=2)
+OPSET_23 = Form("opset-23", 23, 10, frozenset({STANDARD}), maker=3)
 # The TorchScript exporter's, which old runtimes and browsers read.
 PORTABLE = Form("portable", 17, 8, frozenset({STANDARD}))
 # The same with operators joined into those that ONNX Runtime adds to the standard.

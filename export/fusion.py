@@ -1,25 +1,17 @@
-"""A portable file's operators joined into larger ones that ONNX Runtime alone has, step by step.
+"""A portable file's operators joined into larger ones that ONNX Runtime alone has, step by step."""
 
-After each step the file is held against PyTorch anew; a step that makes it wrong is rolled back, and told.
-"""
-
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
 from transformers import PreTrainedConfig
 
-from export.exporter import silenced
 from export.forms import FUSED
-from export.graph import check_graph
 from export.model import OnnxModel
 from export.parity import ParityFinding
 from export.proof import ProofError
-from serve.errors import BundleError
-
-Hold = Callable[[OnnxModel], ParityFinding]
-Step = Callable[[onnx.ModelProto, PreTrainedConfig], onnx.ModelProto]
+from export.steps import Hold, Step, take_steps
 
 
 @dataclass(frozen=True)
@@ -32,35 +24,20 @@ class Fused:
 
 
 def fuse(
-    plain: OnnxModel, config: PreTrainedConfig, path: Path, hold: Hold, steps: dict[str, Step] | None = None
+    plain: OnnxModel,
+    config: PreTrainedConfig,
+    path: Path,
+    hold: Hold,
+    steps: Mapping[str, Step] | None = None,
 ) -> Fused:
     """Fuse a file of the form `PORTABLE` into `path`; `hold` proves a file or raises `ProofError`.
 
     Raises `ProofError` where no step holds.
     """
-    graph = onnx.load(str(plain.path))
-    names = [value.name for value in graph.graph.input]
-    held: ParityFinding | None = None
-    rolled_back = []
-    for name, step in (steps or STEPS).items():
-        temporary = path.with_name(path.name + ".part")
-        changed = onnx.ModelProto()
-        changed.CopyFrom(graph)
-        try:
-            with silenced():
-                changed = step(changed, config)
-            onnx.save(changed, str(temporary))
-            check_graph(changed, FUSED, config, names)
-            held = hold(OnnxModel(temporary, "fp32", FUSED.opset))
-        except (ProofError, BundleError) as error:
-            rolled_back.append(f"fusion of the {name} rolled back: {str(error).splitlines()[0]}")
-            temporary.unlink(missing_ok=True)
-            continue
-        graph = changed
-        temporary.replace(path)
-    if held is None:
-        raise ProofError("; ".join(rolled_back))
-    return Fused(OnnxModel(path, "fp32", FUSED.opset), held, tuple(rolled_back))
+    done = take_steps(plain, FUSED, config, path, hold, steps or STEPS)
+    if done.model is None or done.finding is None:
+        raise ProofError("; ".join(done.rolled_back))
+    return Fused(done.model, done.finding, done.rolled_back)
 
 
 def _layers(graph: onnx.ModelProto, config: PreTrainedConfig) -> onnx.ModelProto:
@@ -73,7 +50,7 @@ def _embeddings(graph: onnx.ModelProto, config: PreTrainedConfig) -> onnx.ModelP
     return _optimise(graph, config, embeddings=True)
 
 
-STEPS: dict[str, Step] = {"layers": _layers, "embeddings": _embeddings}
+STEPS: Mapping[str, Step] = {"fusion of the layers": _layers, "fusion of the embeddings": _embeddings}
 
 
 def _optimise(graph: onnx.ModelProto, config: PreTrainedConfig, *, embeddings: bool) -> onnx.ModelProto:

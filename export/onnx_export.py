@@ -12,37 +12,42 @@ from torch.onnx import OnnxExporterError
 from transformers import PreTrainedModel
 
 from export.attention import ONE_A_LAYER
-from export.exporter import OUTPUT, LogitsOnly, example, silenced
+from export.exporter import LOGITS, OutputsOnly, example, silenced
 from export.first_token import last_layer_for_first_token
 from export.forms import OPSET_23
 from export.graph import check_graph
+from export.mask import plain_padding_mask
 from export.model import OnnxModel
 from serve.errors import UserError
+from serve.tasks.answering import Output
 
 TESTED = ONE_A_LAYER | {"deberta-v2", "modernbert", "compress-bilstm", "compress-textcnn"}
 # Its rotary embedding does not come through the exporter's optimiser at this opset.
 NOT_OPTIMISED = frozenset({"modernbert"})
 
 
-def to_onnx(model: PreTrainedModel, input_names: Sequence[str], path: Path) -> OnnxModel:
+def to_onnx(
+    model: PreTrainedModel, input_names: Sequence[str], path: Path, outputs: Sequence[Output] = LOGITS
+) -> OnnxModel:
     """Export with dynamic batch and sequence axes, into a single file.
 
-    `input_names` are the tokenizer's outputs that the model reads; the graph's inputs bear these names.
+    `input_names` are the tokenizer's outputs that the model reads; the graph's inputs bear these names, its outputs
+    those of `outputs`.
     Raises `ProofError` when the file is not what was asked for.
     """
     model.float().cpu()
-    wrapper = LogitsOnly(model, input_names).eval()
+    wrapper = OutputsOnly(model, input_names, outputs).eval()
     axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("sequence")}
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".part")
     try:
-        with silenced(), last_layer_for_first_token(model):
+        with silenced(), plain_padding_mask(), last_layer_for_first_token(model):
             torch.onnx.export(
                 wrapper,
                 example(input_names),
                 str(temporary),
                 input_names=list(input_names),
-                output_names=[OUTPUT],
+                output_names=[one.name for one in outputs],
                 dynamic_shapes={"tensors": tuple(dict(axes) for _ in input_names)},
                 dynamo=True,
                 opset_version=OPSET_23.opset,

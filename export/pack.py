@@ -23,6 +23,7 @@ from serve.bundle import (
     sha256,
 )
 from serve.session import open_session
+from serve.tasks import Answering, SingleLabel
 
 
 def pack(
@@ -40,6 +41,7 @@ def pack(
     verified_on: VerifiedOn,
     batches: Batches | None = None,
     text_pair: bool = False,
+    answering: Answering = SingleLabel(),  # noqa: B008  frozen
 ) -> None:
     """Write the bundle at `target`, replacing an older one only when the new one is whole.
 
@@ -51,7 +53,8 @@ def pack(
     shutil.rmtree(work, ignore_errors=True)
     try:
         shipped = _write_files(work, model_folder, float_model, quantized_model, documents)
-        session = open_session(work / _place(shipped), len(labels))
+        count = len(labels)
+        session = open_session(work / _place(shipped), count, outputs=answering.outputs(count))
         manifest = Manifest(
             format=FORMAT,
             name=name,
@@ -59,6 +62,7 @@ def pack(
             labels=list(labels),
             max_length=max_length,
             text_pair=text_pair,
+            answering=answering,
             inputs=list(session.inputs),
             output=session.output,
             model=_place(shipped),

@@ -24,6 +24,7 @@ from serve.bundle import GraphInput
 from serve.encoding import MAX_CHARACTERS, Integers, pad, tokenize
 from serve.inputs import Input, joined
 from serve.session import Session, open_session
+from serve.tasks.answering import Output
 
 BATCH_SIZES = (1, 3, 8)
 _MOST_TOKENS = 1024  # that a text is filled to: attention grows with the square
@@ -38,7 +39,8 @@ INT8_TOLERANCE = 0.35
 FLOAT16_TOLERANCE = 0.05  # the same measure; rounding alone gives some 0.001
 
 Arrays = Mapping[str, Integers]  # by the model's own names, each (batch, tokens)
-Forward = Callable[[Arrays], NDArray[np.float32]]
+# The first output, or all by their names.
+Forward = Callable[[Arrays], NDArray[np.float32] | Mapping[str, NDArray[np.float32]]]
 
 _RUN_FAILURES = (failures.Fail, failures.InvalidArgument, failures.RuntimeException)
 
@@ -61,13 +63,16 @@ class Reference:
     """PyTorch's answers, computed once, against which every file of a model is held."""
 
     batches: tuple[Arrays, ...]
-    logits: tuple[NDArray[np.float32], ...]  # of each batch, (batch, labels)
+    logits: tuple[
+        NDArray[np.float32], ...
+    ]  # of each batch what it gives, (batch or tokens of it, width): `_flat`
     further: tuple[Arrays, ...]  # batches that must have finite answers
     single: tuple[Arrays, ...]  # texts short to long, each a batch of its own: to be timed
+    outputs: tuple[Output, ...]  # of the graph
 
     @property
     def labels(self) -> int:
-        """Width of the logits."""
+        """Width of a classifier's logits."""
         return int(self.logits[0].shape[1])
 
     def hold(self, model: OnnxModel, name: str | None = None) -> ParityFinding:
@@ -78,11 +83,12 @@ class Reference:
         """
         name = name or model.path.name
         with TemporaryDirectory(prefix="compress-proof-") as elsewhere:
-            session = open_session(Path(shutil.copy(model.path, elsewhere)), self.labels)
-        found = [_answer(session, arrays, self.labels, name) for arrays in self.batches]
+            copy = Path(shutil.copy(model.path, elsewhere))
+            session = open_session(copy, self.labels, outputs=self.outputs)
+        found = [_answer(session, arrays, self.outputs, name) for arrays in self.batches]
         finding = self._compare(model, name, np.concatenate(found))
         for arrays in self.further:
-            _answer(session, arrays, self.labels, name)
+            _answer(session, arrays, self.outputs, name)
         return finding
 
     def _compare(self, model: OnnxModel, name: str, found: NDArray[np.float32]) -> ParityFinding:
@@ -115,11 +121,12 @@ def make_reference(
     pad_id: int,
     texts: Sequence[Input],
     further: Sequence[Input] = (),
+    outputs: Sequence[Output] = (),
 ) -> Reference:
     """Ask PyTorch once.
 
-    `forward` is the model: token arrays (batch, tokens) by name to logits (batch, labels). Of `further` texts a
-    file must give finite answers.
+    `forward` is the model: token arrays (batch, tokens) by name to logits (batch, labels), or to every one of
+    `outputs` by its name. Of `further` texts a file must give finite answers.
     """
     inputs = [GraphInput(name=name, dtype="int64") for name in input_names]
 
@@ -130,11 +137,18 @@ def make_reference(
     batches = tuple(map(arrays, _batches(ordered, _filled(tokenizer, texts))))
     rest = sorted(tokenize(tokenizer, further), key=lambda encoding: len(encoding.ids)) if further else []
     starts = [*range(0, len(rest), _BATCH), len(rest)]
+    given = [forward(batch) for batch in batches]
+    if not outputs:
+        assert isinstance(given[0], np.ndarray)
+        outputs = (Output("logits", width=int(given[0].shape[1])),)
+    first = outputs[0].name
+    by_name = [{first: one} if isinstance(one, np.ndarray) else one for one in given]
     return Reference(
         batches,
-        tuple(forward(batch) for batch in batches),
+        tuple(_flat(one, outputs, batch) for one, batch in zip(by_name, batches, strict=True)),
         tuple(arrays(rest[start:end]) for start, end in pairwise(starts)),
         tuple(arrays([one]) for one in _spread(ordered, _SINGLE)),
+        tuple(outputs),
     )
 
 
@@ -151,28 +165,45 @@ def prove_parity(
     return make_reference(forward, names, tokenizer, pad_id, texts).hold(model)
 
 
-def _answer(session: Session, arrays: Arrays, labels: int, name: str) -> NDArray[np.float32]:
-    """Logits (batch, labels), all of them numbers; the graph is fed exactly what it names."""
+def _flat(
+    given: Mapping[str, NDArray[np.float32]], outputs: Sequence[Output], arrays: Arrays
+) -> NDArray[np.float32]:
+    """Outputs side by side, a row for each text, or for each token that is no padding: of a classifier its logits."""
+    mask = np.asarray(arrays["attention_mask"], dtype=bool)
+    columns = []
+    for one in outputs:
+        values = given[one.name][mask] if one.per_token else given[one.name]
+        columns.append(values.reshape(len(values), -1))
+    return np.concatenate(columns, axis=1)
+
+
+def _answer(session: Session, arrays: Arrays, outputs: Sequence[Output], name: str) -> NDArray[np.float32]:
+    """What the graph gives, all of it numbers, as `_flat` lays it; the graph is fed exactly what it names."""
     texts, tokens = arrays["input_ids"].shape
     wanted = {value.name for value in session.inputs}
     if wanted != set(arrays):
         raise ProofError(f"{name} takes {sorted(wanted)}, and the model reads {sorted(arrays)}")
     fed = {value.name: arrays[value.name].astype(value.dtype, copy=False) for value in session.inputs}
     try:
-        logits = session.run(fed)
+        given = session.run_all(fed)
     except _RUN_FAILURES as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ProofError(
             f"{name} does not take {texts} texts of {tokens} tokens, so an axis of its graph is frozen: {reason}"
         ) from None
-    if logits.shape != (texts, labels):
-        raise ProofError(
-            f"{name} answers {texts} texts of {tokens} tokens with logits of shape {logits.shape}, "
-            f"so an axis of its graph is frozen"
-        )
-    if not np.isfinite(logits).all():
+    by_name = {one.name: values for one, values in zip(outputs, given.values(), strict=True)}
+    for one in outputs:
+        values, axes = by_name[one.name], (texts, tokens) if one.per_token else (texts,)
+        wide = values.shape[len(axes) :] == (() if one.width is None else (one.width,))
+        if values.shape[: len(axes)] != axes or not wide:
+            raise ProofError(
+                f"{name} answers {texts} texts of {tokens} tokens with {one.name} of shape {values.shape}, "
+                f"so an axis of its graph is frozen"
+            )
+    found = _flat(by_name, outputs, arrays)
+    if not np.isfinite(found).all():
         raise ProofError(f"{name} gives NaN or infinity where PyTorch gives numbers")
-    return logits
+    return found
 
 
 def _batches(ordered: Sequence[Encoding], filled: Sequence[Encoding]) -> list[list[Encoding]]:

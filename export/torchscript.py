@@ -12,22 +12,25 @@ import onnx
 import torch
 from transformers import PreTrainedModel
 
-from export.exporter import OUTPUT, LogitsOnly, example, silenced
+from export.exporter import LOGITS, OutputsOnly, example, silenced
 from export.first_token import last_layer_for_first_token
 from export.forms import PORTABLE
 from export.graph import check_graph
 from export.model import OnnxModel
 from serve.errors import UserError
+from serve.tasks.answering import Output
 
 
-def to_portable(model: PreTrainedModel, input_names: Sequence[str], path: Path) -> OnnxModel:
+def to_portable(
+    model: PreTrainedModel, input_names: Sequence[str], path: Path, outputs: Sequence[Output] = LOGITS
+) -> OnnxModel:
     """Export as `to_onnx` does, in the form `PORTABLE`; raises `UserError` and `ProofError` as it does.
 
-    The exporter names inputs in the order of the arguments that it traced. Those of `LogitsOnly` have no order
+    The exporter names inputs in the order of the arguments that it traced. Those of `OutputsOnly` have no order
     of their own, so `input_names` is it.
     """
     model.float().cpu()
-    wrapper = LogitsOnly(model, input_names).eval()
+    wrapper = OutputsOnly(model, input_names, outputs).eval()
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".part")
     try:
@@ -37,9 +40,9 @@ def to_portable(model: PreTrainedModel, input_names: Sequence[str], path: Path) 
                 example(input_names),
                 str(temporary),
                 input_names=list(input_names),
-                output_names=[OUTPUT],
+                output_names=[one.name for one in outputs],
                 dynamic_axes={name: {0: "batch", 1: "sequence"} for name in input_names}
-                | {OUTPUT: {0: "batch"}},
+                | {one.name: _axes(one) for one in outputs},
                 dynamo=False,
                 opset_version=PORTABLE.opset,
             )
@@ -53,6 +56,10 @@ def to_portable(model: PreTrainedModel, input_names: Sequence[str], path: Path) 
     check_graph(onnx.load(str(temporary), load_external_data=False), PORTABLE, model.config, input_names)
     temporary.replace(path)
     return OnnxModel(path, "fp32", PORTABLE.opset)
+
+
+def _axes(output: Output) -> dict[int, str]:
+    return {0: "batch", 1: "sequence"} if output.per_token else {0: "batch"}
 
 
 @contextmanager

@@ -18,13 +18,11 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Literal, Protocol
 
-from tokenizers import Encoding
-
 from serve.bundle import Batches
 from serve.inputs import Input, characters
 from serve.limits import Limits
 from serve.refusal import Refusal
-from serve.tasks import Answer
+from serve.tasks import Answer, Tokens
 
 _TOKENIZED_AT_ONCE = 4_000  # characters that are tokenised on the event loop, in well under a millisecond
 _LONGEST_RETRY_S = 30
@@ -33,12 +31,12 @@ _LONGEST_RETRY_S = 30
 class Answerer(Protocol):
     """A runtime, in two steps."""
 
-    def tokens(self, inputs: Sequence[Input]) -> list[Encoding]:
-        """One encoding per text; raises `InputError`."""
+    def tokens(self, inputs: Sequence[Input]) -> list[Tokens]:
+        """What is read of each text; raises `InputError`."""
         ...
 
-    def answers_of(self, encodings: Sequence[Encoding]) -> list[Answer]:
-        """One answer per encoding."""
+    def answers_of(self, encodings: Sequence[Tokens]) -> list[Answer]:
+        """One answer for each."""
         ...
 
 
@@ -63,7 +61,7 @@ class Answered:
 
 @dataclass(slots=True, eq=False)
 class _Job:
-    encodings: list[Encoding]
+    encodings: list[Tokens]
     tokens: int
     loop: asyncio.AbstractEventLoop
     future: "asyncio.Future[Answered]"
@@ -187,7 +185,7 @@ class Batcher:
             retry_after_s=wait_s,
         )
 
-    async def _tokenized(self, texts: Sequence[Input]) -> list[Encoding]:
+    async def _tokenized(self, texts: Sequence[Input]) -> list[Tokens]:
         tokens = self._runtimes[0].tokens
         if sum(map(characters, texts)) <= _TOKENIZED_AT_ONCE:
             return tokens(texts)

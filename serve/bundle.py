@@ -30,6 +30,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from serve.errors import BundleError
+from serve.tasks import AnyAnswering, SingleLabel
 
 # int8: weights and activations; the last two: weights alone.
 Precision = Literal["fp32", "fp16", "int8", "int8-weights", "int4-weights"]
@@ -101,6 +102,7 @@ class Manifest(_Strict):
     labels: list[str]
     max_length: int
     text_pair: bool = False  # the model reads two texts together
+    answering: AnyAnswering = SingleLabel()  # how outputs become answers, by the task
     inputs: list[GraphInput]
     output: str
     model: str  # the file that ships, relative to the bundle

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from serve.errors import UserError
 from serve.inputs import Input, parts
 from serve.model import Info
-from serve.tasks import Answer, Classification
+from serve.tasks import Answer
 
 _LARGEST_REPLY = 20_000_000  # bytes; over it something else than our endpoint answers
 
@@ -69,23 +69,27 @@ class Endpoint:
 
     def _answers(self, texts: Sequence[Input]) -> tuple[list[Answer], bool]:
         """The answers to one request, and whether the end of a text was not read."""
-        body = json.dumps({"inputs": [list(parts(asked)) for asked in texts]}).encode()
-        reply, headers = self._ask("POST", "/predict", body)
+        reply, headers = self._ask("POST", *self._request(texts))
         cut = headers.get("x-truncated") == "true"
         tokens = int(headers.get("x-compute-tokens", 0)) if len(texts) == 1 else 0
         try:
-            rows = [{one["label"]: float(one["score"]) for one in row} for row in json.loads(reply)]
             return [
-                Classification(
-                    max(row, key=lambda label: row[label]),
-                    {label: row[label] for label in self.labels},
-                    tokens=tokens,
-                    truncated=cut,
-                )
-                for row, _ in zip(rows, texts, strict=True)
+                self.info.answering.answer_from(row, self.labels, tokens, truncated=cut)
+                for row, _ in zip(json.loads(reply), texts, strict=True)
             ], cut
         except (KeyError, TypeError, ValueError):
-            raise self._foreign("/predict") from None
+            raise self._foreign(self._request(texts)[0]) from None
+
+    def _request(self, texts: Sequence[Input]) -> tuple[str, bytes]:
+        """The route of the model's task, and a body for it that is answered with a list."""
+        answering = self.info.answering
+        if answering.SCORES_LABELS:
+            return "/predict", json.dumps({"inputs": [list(parts(asked)) for asked in texts]}).encode()
+        asked = [
+            one if isinstance(one, str) else dict(zip(answering.PAIR_FIELDS, one, strict=True))
+            for one in texts
+        ]
+        return "/", json.dumps({"inputs": asked}).encode()
 
     def _ask(self, method: str, path: str, body: bytes | None = None) -> tuple[bytes, Mapping[str, str]]:
         headers = {**self._headers, **({"Content-Type": "application/json"} if body is not None else {})}

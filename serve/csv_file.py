@@ -17,8 +17,8 @@ from serve.encoding import MAX_CHARACTERS
 from serve.errors import InputError
 from serve.inputs import Input
 from serve.predictor import Predictor
+from serve.tasks import Answering, SingleLabel
 
-ADDED_COLUMNS = ("predicted_label", "score", "truncated")
 TEXT_COLUMNS = ("text", "sentence")  # looked for in this order
 PAIR_COLUMNS = (("text", "text_pair"), ("sentence1", "sentence2"), ("premise", "hypothesis"))
 _CHUNK = 256
@@ -51,17 +51,21 @@ def predict_csv(
     pairs: bool = False,
     pair_column: str | None = None,
     progress: Callable[[int, int], None] | None = None,
+    answering: Answering | None = None,
 ) -> int:
-    """Write `source` with the columns of `ADDED_COLUMNS` to `target`, as `annotate_csv` does; returns the rows."""
+    """Write `source` with the columns of the model's task to `target`, as `annotate_csv` does; returns the rows.
+
+    Those of `answering`, of classification with one label unless given.
+    """
+    shown = answering or SingleLabel()
 
     def cells(texts: Sequence[Input]) -> list[list[str]]:
-        answers = predictor.predict(texts)
-        return [[answer.label, f"{answer.score:.4f}", str(answer.truncated).lower()] for answer in answers]
+        return [shown.cells(answer) for answer in predictor.predict(texts)]
 
     return annotate_csv(
         source,
         target,
-        ADDED_COLUMNS,
+        shown.CSV_COLUMNS,
         cells,
         column=column,
         pairs=pairs,

@@ -4,7 +4,7 @@ ONNX Runtime falls back to the processor in silence where a GPU's libraries cann
 lacks an operator. Both are errors here: what was measured or served would not be what was asked for.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -42,13 +42,14 @@ def check_provider(session: ort.InferenceSession, device: Device) -> None:
 
 
 def run_bound(
-    session: ort.InferenceSession, arrays: Mapping[str, Integers], output: str, device: Device
-) -> NDArray[np.float32]:
-    """The output, computed with its inputs and outputs bound to the device; back on the processor it is float32."""
+    session: ort.InferenceSession, arrays: Mapping[str, Integers], outputs: Sequence[str], device: Device
+) -> list[NDArray[np.float32]]:
+    """The outputs, computed with inputs and outputs bound to the device; back on the processor they are float32."""
     binding = session.io_binding()
     for name, values in arrays.items():
         binding.bind_cpu_input(name, np.ascontiguousarray(values))
-    binding.bind_output(output, device)
+    for output in outputs:
+        binding.bind_output(output, device)
     session.run_with_iobinding(binding)
-    (values,) = binding.copy_outputs_to_cpu()  # waits for the device
-    return np.asarray(values, dtype=np.float32)
+    # Copying waits for the device.
+    return [np.asarray(values, dtype=np.float32) for values in binding.copy_outputs_to_cpu()]

@@ -16,6 +16,7 @@ from tokenizers import Encoding, Tokenizer
 from serve.bundle import GraphInput
 from serve.errors import BundleError, InputError
 from serve.inputs import Input
+from serve.tasks import Answering, Read, Tokens
 
 MAX_CHARACTERS = 100_000
 KNOWN_INPUTS = frozenset({"input_ids", "attention_mask", "token_type_ids"})
@@ -101,6 +102,31 @@ def tokenize(tokenizer: Tokenizer, inputs: Sequence[Input]) -> list[Encoding]:
         only = checked[0]
         return [tokenizer.encode(only) if isinstance(only, str) else tokenizer.encode(*only)]
     return list(tokenizer.encode_batch(checked))
+
+
+def cut_into_windows(tokenizer: Tokenizer, answering: Answering) -> None:
+    """From now on this tokenizer cuts a text into windows that overlap, where the task reads long texts so."""
+    truncation = tokenizer.truncation
+    if answering.READS_WINDOWS and truncation is not None:
+        tokenizer.enable_truncation(
+            truncation["max_length"], stride=answering.stride, strategy=answering.WINDOWS_OF
+        )
+
+
+def read(tokenizer: Tokenizer, inputs: Sequence[Input], answering: Answering) -> list[Tokens]:
+    """What a model of this task reads of each text or pair; `tokenizer` has been through `cut_into_windows`."""
+    encodings = tokenize(tokenizer, inputs)
+    if not answering.READS_WINDOWS:
+        return list(encodings)
+    return [
+        Read(check_input(asked), (first, *first.overflowing))
+        for asked, first in zip(inputs, encodings, strict=True)
+    ]
+
+
+def windows_of(asked: Sequence[Tokens]) -> list[Encoding]:
+    """The encodings that are computed, all windows of an input one after the other."""
+    return [window for one in asked for window in (one.windows if isinstance(one, Read) else (one,))]
 
 
 def pad(encodings: Sequence[Encoding], inputs: Sequence[GraphInput], pad_id: int) -> Batch:

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serve import __version__, metrics
 from serve.errors import InputError
-from serve.front import Answering, Front, refusal_of
+from serve.front import Front, Questions, refusal_of
 from serve.guard import Guard
 from serve.key import Key
 from serve.ledger import Ledger, Log
@@ -82,12 +82,12 @@ def create_app(models: Models, counted: Metrics, settings: Settings | None = Non
         if settings.traces is not None:
             await asyncio.to_thread(settings.traces.close)
 
-    answering = Answering()
+    questions = Questions()
     front = partial(
         Front,
         guard=partial(Guard, loopback=settings.loopback, key=settings.key),
         ledger=Ledger(counted, settings.log, settings.traces),
-        answering=answering,
+        questions=questions,
     )
     app = Endpoint(
         front,
@@ -126,10 +126,11 @@ def create_app(models: Models, counted: Metrics, settings: Settings | None = Non
             """List the last texts on which the teacher in the shadow says something else."""
             return [asdict(one) for one in shadow.log]
 
-    app.include_router(tei.routes(first, answering))
-    app.include_router(hugging_face.routes(first, answering))
-    app.include_router(clouds.routes(first, settings.vertex, answering))
-    app.include_router(open_inference.routes(models, answering))
+    if first.info.answering.SCORES_LABELS:
+        app.include_router(tei.routes(first, questions))
+    app.include_router(hugging_face.routes(first, questions))
+    app.include_router(clouds.routes(first, settings.vertex, questions))
+    app.include_router(open_inference.routes(models, questions))
     return app
 
 

@@ -1,6 +1,6 @@
 """The one way in: every request gets an id, passes the gate, is answered, and is written down.
 
-Requests that ask for answers are nearly all there are, so they go from here straight to whom they ask (`Answering`).
+Requests that ask for answers are nearly all there are, so they go from here straight to whom they ask (`Questions`).
 The rest, and whatever is no route at all, goes through FastAPI. What either may raise becomes the same refusal.
 """
 
@@ -31,7 +31,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Answering:
+class Questions:
     """The routes that ask a model. FastAPI describes them; `Front` calls them without FastAPI's steps."""
 
     by_path: dict[str, Asked] = field(default_factory=dict)
@@ -55,12 +55,12 @@ class Front:
     """The outermost ASGI application, around `app`, which is FastAPI."""
 
     def __init__(
-        self, app: ASGIApp, guard: Callable[[ASGIApp], Guard], ledger: Ledger, answering: Answering
+        self, app: ASGIApp, guard: Callable[[ASGIApp], Guard], ledger: Ledger, questions: Questions
     ) -> None:
         self._app = app
         self._guard = guard(app)
         self._ledger = ledger
-        self._asked = answering.by_path
+        self._asked = questions.by_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request, and write down what became of it."""

@@ -12,6 +12,7 @@ from serve.errors import InputError, UserError
 from serve.grpc_messages import MESSAGES, PACKAGE
 from serve.key import Key
 from serve.metrics import Metrics
+from serve.model import Info
 from serve.models import VERSION, Models
 from serve.protocols import open_inference, tensors
 from serve.protocols.scores import unreadable
@@ -196,7 +197,7 @@ class _Service:
     async def model_infer(self, request: Any, context: aio.ServicerContext) -> Any:
         """Answer texts."""
         model = self._models.named(request.model_name, request.model_version or VERSION)
-        asked, raw = _request(request, model.info.limits, pairs=model.info.text_pair)
+        asked, raw = _request(request, model.info)
         left = context.time_remaining()
         seconds = min(filter(None, (asked.seconds, left)), default=None)
         found = await model.answer(asked.texts, seconds)
@@ -204,7 +205,7 @@ class _Service:
             model_name=request.model_name, model_version=VERSION, id=request.id
         )
         for wanted in asked.outputs:
-            tensor = tensors.output(wanted, found.answers, model.info.labels)
+            tensor = tensors.output(wanted, found.answers, model.info.labels, model.info.answering)
             described = response.outputs.add(name=tensor.name, datatype=tensor.datatype, shape=tensor.shape)
             if raw:
                 response.raw_output_contents.append(tensor.raw())
@@ -222,9 +223,9 @@ def _metadata(context: aio.ServicerContext) -> dict[str, str]:
     return {str(name).lower(): str(value) for name, value in context.invocation_metadata() or ()}
 
 
-def _request(message: Any, limits: Any, *, pairs: bool) -> tuple[tensors.Request, bool]:
+def _request(message: Any, info: Info) -> tuple[tensors.Request, bool]:
     """The request in a message, and whether its tensors are raw; raises `Refusal`."""
-    tensors.check_names([{"name": given.name} for given in message.inputs], pairs=pairs)
+    tensors.check_names([{"name": given.name} for given in message.inputs], pairs=info.text_pair)
     raw = list(message.raw_input_contents)
     if raw and (
         len(raw) != len(message.inputs) or any(given.HasField("contents") for given in message.inputs)
@@ -247,7 +248,8 @@ def _request(message: Any, limits: Any, *, pairs: bool) -> tuple[tensors.Request
         {"name": one.name, "parameters": _parameters(one.parameters)} for one in message.outputs
     ] or None
     parameters = _parameters(message.parameters)
-    return tensors.request(message.id or None, columns, outputs, parameters, limits), bool(raw)
+    asked = tensors.request(message.id or None, columns, outputs, parameters, info.limits, info.answering)
+    return asked, bool(raw)
 
 
 def _parameters(given: Any) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from serve.bundle import MANIFEST, Batches, Bundle, sha256
 from serve.inputs import Input
 from serve.limits import Limits
 from serve.metrics import Metrics, ModelMeter
+from serve.tasks import AnyAnswering, SingleLabel
 from serve.teacher import Cascade, Shadow
 
 
@@ -33,6 +34,7 @@ class Info(BaseModel):
         None  # how many texts are answered in one go, as measured where the bundle was made
     )
     text_pair: bool = False  # asked with two texts
+    answering: AnyAnswering = SingleLabel()  # how outputs become answers
     max_length: int  # tokens; the end of a longer text is not read
     verdict: str
     created: str
@@ -51,6 +53,7 @@ def describe(bundle: Bundle, limits: Limits, name: str | None = None) -> Info:
         batching=manifest.batching,
         batches=manifest.batches,
         text_pair=manifest.text_pair,
+        answering=manifest.answering,
         max_length=manifest.max_length,
         verdict=manifest.verdict,
         created=manifest.created,

@@ -1,6 +1,9 @@
 """What the endpoint says when it does not answer: a status, a word for programs, a sentence for people."""
 
-from starlette.responses import JSONResponse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from starlette.responses import JSONResponse
 
 
 class Refusal(Exception):  # noqa: N818  it is an answer, and not every one of them an error
@@ -16,8 +19,11 @@ class Refusal(Exception):  # noqa: N818  it is an answer, and not every one of t
         self.message = message
         super().__init__(message)
 
-    def response(self) -> JSONResponse:
+    def response(self) -> "JSONResponse":
         """The refusal as JSON: `{"error": message, "error_type": word}`."""
+        # Imported here: what answers without a network refuses nothing, and should start soon.
+        from starlette.responses import JSONResponse
+
         headers = {}
         if self.status == 401:
             headers["WWW-Authenticate"] = "Bearer"

@@ -1,20 +1,21 @@
 """The ONNX model that answers: text in, label with probabilities out, without torch."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Encoding, Tokenizer
+from tokenizers import Tokenizer
 
 from serve.bundle import TOKENIZER_CONFIG, Batching, Bundle, GraphInput, Manifest
 from serve.device import Device
-from serve.encoding import Integers, pad, pad_id, read_tokenizer, tokenize
+from serve.encoding import Integers, cut_into_windows, pad, pad_id, read, read_tokenizer, windows_of
 from serve.errors import BundleError, InputError
 from serve.inputs import Input
 from serve.session import Session, open_session
-from serve.tasks import Answer, text_classification
+from serve.tasks import Answer, Answering, SingleLabel, Tokens
+from serve.tasks.answering import Array, Output, Outputs
 
 _LARGEST_BATCH = 32  # where nobody measured which is best
 _ANSWERED_TOGETHER = 1024  # texts whose encodings are held in memory at once
@@ -30,7 +31,12 @@ class OnnxRuntime:
         """Load the model that `bundle` ships; raises `BundleError` if it is not as the manifest says."""
         manifest = bundle.manifest
         session = open_session(
-            bundle.model_path, len(manifest.labels), output=manifest.output, threads=threads, device=device
+            bundle.model_path,
+            len(manifest.labels),
+            output=manifest.output,
+            outputs=manifest.answering.outputs(len(manifest.labels)),
+            threads=threads,
+            device=device,
         )
         _check_inputs(bundle.model_path, session.inputs, manifest.inputs)
         tokenizer = read_tokenizer(bundle.tokenizer_path)
@@ -43,6 +49,7 @@ class OnnxRuntime:
             manifest.batching,
             _largest_batch(manifest),
             manifest.text_pair,
+            manifest.answering,
         )
 
     @classmethod
@@ -55,11 +62,18 @@ class OnnxRuntime:
         batching: Batching,
         threads: int | None = None,
         largest_batch: int | None = None,
+        answering: Answering | None = None,
     ) -> Self:
-        """A runtime on files that are no bundle yet; input names and types are the graph's own."""
+        """A runtime on files that are no bundle yet; input names and types are the graph's own.
+
+        `answering` is classification with one label unless given.
+        """
         runtime = cls.__new__(cls)
-        session = open_session(model_path, len(labels), threads=threads)
-        runtime._set(session, read_tokenizer(tokenizer_path), tokenizer_path, labels, batching, largest_batch)
+        answering = answering or SingleLabel()
+        outputs = answering.outputs(len(labels))
+        session = open_session(model_path, len(labels), outputs=outputs, threads=threads)
+        tokenizer = read_tokenizer(tokenizer_path)
+        runtime._set(session, tokenizer, tokenizer_path, labels, batching, largest_batch, answering=answering)
         return runtime
 
     def _set(
@@ -71,7 +85,9 @@ class OnnxRuntime:
         batching: Batching,
         largest_batch: int | None,
         takes_pairs: bool | None = None,  # None: whoever asks knows what the model was trained on
+        answering: Answering = SingleLabel(),  # noqa: B008  frozen
     ) -> None:
+        cut_into_windows(tokenizer, answering)
         self._session = session
         self._tokenizer = tokenizer
         self._pad_id = pad_id(tokenizer, tokenizer_path.with_name(TOKENIZER_CONFIG))
@@ -79,6 +95,8 @@ class OnnxRuntime:
         self._takes_pairs = takes_pairs
         self.batching: Batching = batching
         self.labels = tuple(labels)
+        self.answering = answering
+        self._outputs = answering.outputs(len(self.labels))
 
     @property
     def takes_pairs(self) -> bool:
@@ -98,34 +116,29 @@ class OnnxRuntime:
         """
         return [answer for encodings in self._encoded(inputs) for answer in self.answers_of(encodings)]
 
-    def answers_of(self, encodings: Sequence[Encoding]) -> list[Answer]:
-        """One answer per encoding, in the order given."""
-        return text_classification.answers(
-            self.logits_of(encodings),
-            self.labels,
-            [len(encoding) for encoding in encodings],
-            [bool(encoding.overflowing) for encoding in encodings],
-        )
+    def answers_of(self, encodings: Sequence[Tokens]) -> list[Answer]:
+        """One answer per input, in the order given."""
+        return self.answering.answers(encodings, self.outputs_of(encodings), self.labels)
 
     def logits(self, inputs: Sequence[Input]) -> NDArray[np.float32]:
-        """Raw outputs of shape (texts, labels), in the order given; raises as `predict` does."""
+        """Logits of a classifier, (texts, labels), in the order given; raises as `predict` does."""
         parts = [self.logits_of(encodings) for encodings in self._encoded(inputs)]
         return np.concatenate(parts) if parts else np.empty((0, len(self.labels)), np.float32)
 
-    def tokens(self, inputs: Sequence[Input]) -> list[Encoding]:
-        """One encoding per text, for `logits_of`; raises as `predict` does."""
+    def tokens(self, inputs: Sequence[Input]) -> list[Tokens]:
+        """What is read of each text, for `answers_of`; raises as `predict` does."""
         return [encoding for encodings in self._encoded(inputs) for encoding in encodings]
 
     def arrays(self, inputs: Sequence[Input]) -> dict[str, Integers]:
         """What the graph is given for these texts as one batch, (texts, tokens) each."""
-        return pad(self.tokens(inputs), self._session.inputs, self._pad_id).arrays
+        return pad(windows_of(self.tokens(inputs)), self._session.inputs, self._pad_id).arrays
 
-    def _encoded(self, inputs: Sequence[Input]) -> Iterator[list[Encoding]]:
+    def _encoded(self, inputs: Sequence[Input]) -> Iterator[list[Tokens]]:
         if isinstance(inputs, str):
             raise InputError("a single text", "a list of texts", "put the text in a list: predict([text])")
         self._check_pairs(inputs)
         for start in range(0, len(inputs), _ANSWERED_TOGETHER):
-            yield tokenize(self._tokenizer, inputs[start : start + _ANSWERED_TOGETHER])
+            yield read(self._tokenizer, inputs[start : start + _ANSWERED_TOGETHER], self.answering)
 
     def _check_pairs(self, inputs: Sequence[Input]) -> None:
         if self._takes_pairs is None:
@@ -139,15 +152,49 @@ class OnnxRuntime:
                 "a pair of texts", "single texts, as the model was trained on", "ask with one text"
             )
 
-    def logits_of(self, encodings: Sequence[Encoding]) -> NDArray[np.float32]:
-        """Logits of shape (texts, labels); texts of similar length share a batch, to pad little."""
-        by_length = sorted(range(len(encodings)), key=lambda row: len(encodings[row]))
-        logits = np.empty((len(encodings), len(self.labels)), np.float32)
+    def logits_of(self, encodings: Sequence[Tokens]) -> Array:
+        """The first output, of a classifier its logits of shape (texts, labels)."""
+        return np.asarray(self.outputs_of(encodings)[self._outputs[0].name])
+
+    def outputs_of(self, encodings: Sequence[Tokens]) -> Outputs:
+        """Every output by its name; texts of similar length share a batch, to pad little."""
+        windows = windows_of(encodings)
+        found: dict[str, Array | list[Array]] = {}
+        by_length = sorted(range(len(windows)), key=lambda row: len(windows[row]))
         for start in range(0, len(by_length), self._largest_batch):
             rows = by_length[start : start + self._largest_batch]
-            batch = pad([encodings[row] for row in rows], self._session.inputs, self._pad_id)
-            logits[rows] = self._session.run(batch.arrays)
-        return logits
+            batch = pad([windows[row] for row in rows], self._session.inputs, self._pad_id)
+            if len(self._outputs) == 1:
+                given = {self._outputs[0].name: self._session.run(batch.arrays)}
+            else:
+                given = self._session.run_all(batch.arrays)
+            collect(found, self._outputs, given, rows, batch.token_counts, len(windows))
+        return found or {one.name: _none_of(one) for one in self._outputs}
+
+
+def collect(
+    found: dict[str, Array | list[Array]],
+    outputs: Sequence[Output],
+    given: Mapping[str, Array],
+    rows: Sequence[int],
+    tokens: Sequence[int],
+    count: int,
+) -> None:
+    """Put what a batch gave in `found`, at the places `rows` of `count` windows, without its padding."""
+    for one in outputs:
+        values = given[one.name]
+        if one.per_token:
+            whole = found.setdefault(one.name, [np.empty(0, np.float32)] * count)
+            for row, own, length in zip(rows, values, tokens, strict=True):
+                whole[row] = own[: max(1, length)]
+        else:
+            whole = found.setdefault(one.name, np.empty((count, *values.shape[1:]), np.float32))
+            assert isinstance(whole, np.ndarray)
+            whole[rows] = values
+
+
+def _none_of(output: Output) -> Array | list[Array]:
+    return [] if output.per_token else np.empty((0, output.width or 0), np.float32)
 
 
 def _largest_batch(manifest: Manifest) -> int | None:

@@ -27,7 +27,7 @@ from serve.protocols.clouds import Vertex
 from serve.runtime import OnnxRuntime
 from serve.sessions import open_runtimes
 from serve.slow_clients import PromptProtocol
-from serve.teacher import Cascade, Shadow, check_labels
+from serve.teacher import Cascade, Shadow, check_labels, check_one_label
 from serve.tracing import open_tracing
 from serve.watch import Watch
 
@@ -148,6 +148,7 @@ def _put_beside(
     metrics: Metrics,
 ) -> None:
     bundle = read(beside.bundle)
+    check_one_label(student.info, bundle.manifest.answering)
     check_labels(student.info.labels, bundle.manifest.labels)
     runtimes = _opener(asked)(bundle, asked.workers)
     teacher = Model(describe(bundle, asked.limits, f"{student.name}.teacher"), runtimes, metrics)

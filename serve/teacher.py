@@ -12,7 +12,7 @@ from contextvars import Context
 from dataclasses import dataclass, replace
 from math import log
 from random import Random
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
@@ -20,7 +20,10 @@ from serve.batcher import Answered
 from serve.errors import UserError
 from serve.inputs import Input
 from serve.refusal import Refusal
-from serve.tasks import Answer
+from serve.tasks import Answer, Answering, Classification
+
+if TYPE_CHECKING:
+    from serve.model import Info
 
 _PENDING = 64  # samples that wait for the teacher; more are let go
 _LOGGED = 200  # disagreements that are remembered
@@ -169,6 +172,17 @@ def divergence(teacher: Answer, student: Answer) -> float:
     )
 
 
+def check_one_label(student: "Info", teacher: Answering) -> None:
+    """Raise `UserError` where one of the two does not answer with one label for each text."""
+    if not (student.answering.ONE_LABEL and teacher.ONE_LABEL):
+        raise UserError(
+            f"{student.name} answers {student.answering.TASK} ({student.answering.kind}), and a teacher beside it "
+            f"({teacher.kind}) is compared and asked by the probability of one label",
+            "two models that give each text one label",
+            "leave --shadow or --cascade out; `compress verify` compares any two of a task",
+        )
+
+
 def check_labels(student: Sequence[str], teacher: Sequence[str]) -> None:
     """Raise `UserError` where the two do not answer with the same labels."""
     if set(student) != set(teacher):
@@ -182,6 +196,7 @@ def check_labels(student: Sequence[str], teacher: Sequence[str]) -> None:
 
 def _in_order(answer: Answer, like: Answer) -> Answer:
     """The teacher's answer with its labels in the student's order."""
+    assert isinstance(answer, Classification)  # `check_one_label`
     places = {label: place for place, label in enumerate(answer.probabilities)}
     labels = list(like.probabilities)
     return replace(

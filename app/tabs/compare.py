@@ -1,4 +1,4 @@
-"""One text, both answers."""
+"""One text, or one pair of texts, and both answers."""
 
 from collections.abc import Callable
 from functools import partial
@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.forms import MAX_CHARACTERS, form, typed
+from app.forms import MAX_CHARACTERS
 from app.report import latency
 from app.report import teacher as teacher_row
 from app.scripts import COPY_LINK, ROW_LINKS
@@ -27,10 +27,10 @@ class CompareTab:
                 label=field.label, placeholder=field.placeholder, lines=2, max_lines=8,
                 max_length=MAX_CHARACTERS, elem_id=field.name,
             )
-            for field in form(subject.task)
+            for field in subject.form.fields
         ]  # fmt: skip
         button = gr.Button("Compare", variant="primary", elem_id="compare")
-        outcome_ = gr.HTML(outcome(None), js_on_load=COPY_LINK, elem_id="outcome")
+        outcome_ = gr.HTML(outcome(None, subject.form), js_on_load=COPY_LINK, elem_id="outcome")
         answers_ = gr.HTML("", elem_id="answers")
         words_ = gr.HTML("", elem_id="words")
         self.examples = gr.HTML("", js_on_load=ROW_LINKS, elem_id="examples")
@@ -47,7 +47,7 @@ class CompareTab:
     def values_of(self, number: object) -> list[str]:
         """What the test row of this id puts into the boxes; nothing for an id that there is not."""
         row = self._subject.rows.row(number)
-        return [row.text.strip() if row else ""]
+        return self._subject.form.values(row.asked if row else None)
 
     def _picked(self, picked: gr.EventData) -> dict[gr.Textbox, str]:
         return dict(zip(self.boxes, self.values_of(picked.row), strict=True))
@@ -74,18 +74,24 @@ class CompareTab:
         )
 
     def open_at(self, request: gr.Request) -> Any:
-        """What the page's address asks for: `?row=` a test row's id, or `?text=` a text."""
+        """What the page's address asks for: `?row=` a test row's id, or what stands in the boxes, by their names."""
         query = request.query_params
         number = query.get("row", "")
-        values = self.values_of(int(number)) if number.isdecimal() else [query.get("text", "")]
+        if number.isdecimal():
+            values = self.values_of(int(number))
+        else:
+            values = [query.get(field.name, "") for field in self._subject.form.fields]
         return (1, *values) if any(values) else gr.skip()
 
     def _compare(self, *values: str) -> tuple[str, str, str]:
-        found = self._subject.comparer.compare(typed(values))
-        measured = latency(self._subject.report, teacher_row(self._subject.report))
+        about = self._subject
+        found = about.comparer.compare(about.form.asked(values))
+        measured = latency(about.report, teacher_row(about.report))
         usual_ms = measured["p50_ms"] if measured else None
-        return outcome(found), answers(found, usual_ms, over_http=self._subject.watched is not None), ""
+        sides = answers(found, about.task, usual_ms, over_http=about.watched is not None)
+        return outcome(found, about.form), sides, ""
 
     def _weigh(self, *values: str) -> str:
-        comparer = self._subject.comparer
-        return words(comparer.weigh(typed(values)), teacher_is_live=comparer.is_live)
+        about = self._subject
+        found = about.comparer.weigh(about.form.asked(values))
+        return words(found, about.form, teacher_is_live=about.comparer.is_live)

@@ -81,17 +81,17 @@ class DisagreementsTab:
     def look(self, *asked: Any) -> tuple[Any, ...]:
         """How far the student has come: progress, matrix, counts, rows, and whether there are more."""
         rows = self._subject.rows
-        pairs = rows.pairs
-        numbers = counts(pairs)
+        done = rows.done
+        numbers = counts(done)
         kinds = gr.Radio(choices=[(f"{NAMES[kind]} ({numbers[kind]:,})", kind) for kind in KINDS])
-        matrix = confusion(pairs, self._subject.labels) if rows.rows else ""
-        told = progress(rows) or against_report(self._subject.report, pairs)
+        matrix = confusion(done, self._subject.labels) if rows.rows else ""
+        told = progress(rows) or against_report(self._subject.report, done)
         return (told, matrix, kinds, *self._list(asked, asked[-1]))
 
     def _list(self, asked: Sequence[Any], shown: int) -> tuple[str, Any]:
         kind, label, least, most, search, order, _ = asked
         wanted = Selection(kind, label, least / 100, most / 100, search or "", order)
-        found = select(self._subject.rows.pairs, wanted)
+        found = select(self._subject.rows.done, wanted)
         text = listed(found, shown) if self._subject.rows.rows else ""
         return text, gr.Button(visible=len(found) > shown)
 

@@ -7,11 +7,13 @@ from urllib.parse import urlencode
 from app.attribution import Piece, weightiest
 from app.comparer import Comparison, Weighed
 from app.comparison import Timed
+from app.forms import Form
 from app.report import TIMES
+from app.tasks import Task
+from serve.inputs import characters, parts
 from serve.tasks import Answer
 
-_TOP = 5  # labels
-_LONGEST_LINK = 1_000  # characters of a text; browsers and servers cut what is much longer
+_LONGEST_LINK = 1_000  # characters of what is asked; browsers and servers cut what is much longer
 
 NO_TEACHER = (
     "The teacher's model is not loaded, so it answers only the stored test rows. "
@@ -19,12 +21,12 @@ NO_TEACHER = (
 )
 
 
-def outcome(found: Comparison | None) -> str:
+def outcome(found: Comparison | None, form: Form) -> str:
     """Whether the two agree, in one sentence, with a link to this very case."""
     if found is None:
         return '<div class="outcome" role="status">Both answers appear here, with how long each took.</div>'
     learnt, taught, apart = found.student.answer, found.taught, found.apart
-    link = _link(found)
+    link = _link(found, form)
     if taught is None or apart is None:
         said = f"The student says <b>{escape(learnt.label)}</b>, {learnt.score:.1%}."
         none = "There is no answer of the teacher to compare it with."
@@ -43,12 +45,13 @@ def outcome(found: Comparison | None) -> str:
     return f'<div class="outcome disagree" role="status"><span>{said}</span>{link}</div>'
 
 
-def _link(found: Comparison) -> str:
+def _link(found: Comparison, form: Form) -> str:
     """A link that shows this case again, on this page or another one with the same bundle."""
     if found.row is not None:
         query = urlencode({"row": found.row})
-    elif len(found.text) <= _LONGEST_LINK:
-        query = urlencode({"text": found.text})
+    elif characters(found.asked) <= _LONGEST_LINK:
+        names = (field.name for field in form.fields)
+        query = urlencode(dict(zip(names, parts(found.asked), strict=True)))
     else:
         return ""
     return (
@@ -57,23 +60,26 @@ def _link(found: Comparison) -> str:
     )
 
 
-def answers(found: Comparison, usual_ms: float | None, *, over_http: bool = False) -> str:
+def answers(found: Comparison, task: Task, usual_ms: float | None, *, over_http: bool = False) -> str:
     """Both answers side by side.
 
     `usual_ms` is the teacher's latency in the report, told where it is not asked; `over_http` says that the student
     is an endpoint.
     """
     slowest = max(timed.p50_ms for timed in (found.student, found.teacher) if timed)
-    student = _side(
-        "Student", found.student.answer, _timing(found.student, slowest, ", over HTTP" if over_http else "")
-    )
+
+    def side(name: str, answer: Answer, timing: str) -> str:
+        return _side(name, task.body(found.asked, answer), timing, answer)
+
+    way = ", over HTTP" if over_http else ""
+    student = side("Student", found.student.answer, _timing(found.student, slowest, way))
     if found.teacher:
         faster = found.teacher.p50_ms / found.student.p50_ms
-        teacher = _side("Teacher", found.teacher.answer, _timing(found.teacher, slowest))
+        teacher = side("Teacher", found.teacher.answer, _timing(found.teacher, slowest))
         note = f"On this text, here and now, the student is {faster:.1f}{TIMES} as fast."
     elif found.stored:
         usual = f" Its p50 in the report is {usual_ms:.2f} ms." if usual_ms else ""
-        teacher = _side("Teacher", found.stored, f'<p class="note">Stored answer, not timed now.{usual}</p>')
+        teacher = side("Teacher", found.stored, f'<p class="note">Stored answer, not timed now.{usual}</p>')
         note = ""
     else:
         teacher = f'<section class="side empty"><p class="over">Teacher</p><p>{NO_TEACHER}</p></section>'
@@ -81,20 +87,8 @@ def answers(found: Comparison, usual_ms: float | None, *, over_http: bool = Fals
     return f'<div class="sides">{teacher}{student}</div><p class="note">{note}</p>'
 
 
-def _side(name: str, answer: Answer, timing: str) -> str:
-    ranked = sorted(answer.probabilities.items(), key=lambda pair: -pair[1])
-    bars = "".join(
-        f'<li><span class="name">{escape(label)}</span><span class="share">{share:.1%}</span>'
-        f'<span class="bar"><i style="width:{100 * share:.2f}%"></i></span></li>'
-        for label, share in ranked[:_TOP]
-    )
-    more = len(ranked) - _TOP
-    rest = f'<p class="note">and {more} more labels</p>' if more > 0 else ""
-    return (
-        f'<section class="side {name.lower()}"><p class="over">{name}</p>'
-        f"<h2>{escape(answer.label)} <small>{answer.score:.1%}</small></h2>"
-        f'<ul class="bars">{bars}</ul>{rest}{timing}{_read(answer)}</section>'
-    )
+def _side(name: str, body: str, timing: str, answer: Answer) -> str:
+    return f'<section class="side {name.lower()}"><p class="over">{name}</p>{body}{timing}{_read(answer)}</section>'
 
 
 def _timing(timed: Timed, slowest: float, way: str = "") -> str:
@@ -110,7 +104,7 @@ def _read(answer: Answer) -> str:
     return f'<p class="note">{answer.tokens} tokens read, the whole text.</p>' if answer.tokens else ""
 
 
-def words(found: Weighed | None, *, teacher_is_live: bool) -> str:
+def words(found: Weighed | None, form: Form, *, teacher_is_live: bool) -> str:
     """Which words speak for the student's answer in each model, one above the other."""
     if found is None:
         return ""
@@ -120,28 +114,29 @@ def words(found: Weighed | None, *, teacher_is_live: bool) -> str:
         f'<p class="note">Each word is left out in turn: <mark class="for">the stronger</mark>, the more of the '
         f'probability of {label} goes with it; <mark class="against">underlined</mark>, it speaks against it.</p>'
     )
-    teacher = _words("Teacher", found.teacher) if found.teacher is not None else ""
+    teacher = _words("Teacher", found.teacher, form) if found.teacher is not None else ""
     if not teacher_is_live:
         teacher = (
             '<div class="weights"><p class="over">Teacher</p><p class="note">Its model is not loaded: '
             "start with <code>--teacher MODEL</code>.</p></div>"
         )
-    return f'<div class="attribution">{head}{teacher}{_words("Student", found.student)}</div>'
+    return f'<div class="attribution">{head}{teacher}{_words("Student", found.student, form)}</div>'
 
 
-def _words(name: str, found: Sequence[Piece]) -> str:
+def _words(name: str, found: Sequence[Piece], form: Form) -> str:
     largest = max((abs(piece.weight) for piece in found), default=0.0)
-    marks = " ".join(_mark(piece, largest) for piece in found)
+    lines = ""
+    for place, field in enumerate(form.fields):
+        marks = " ".join(_mark(piece, largest) for piece in found if piece.place == place)
+        called = f'<span class="which">{escape(field.label)}</span>' if form.takes_pairs else ""
+        lines += f'<p class="words">{called}{marks}</p>'
     most = ", ".join(
         f"\u201c{escape(piece.text)}\u201d {100 * piece.weight:+.1f}"
         for piece in weightiest(found)
         if round(piece.weight, 3)
     )
     told = f"Most, in points: {most}" if most else "No single word matters here."
-    return (
-        f'<div class="weights"><p class="over">{name}</p><p class="words">{marks}</p>'
-        f'<p class="note">{told}</p></div>'
-    )
+    return f'<div class="weights"><p class="over">{name}</p>{lines}<p class="note">{told}</p></div>'
 
 
 def _mark(piece: Piece, largest: float) -> str:

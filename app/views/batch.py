@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from html import escape
 
-from app.batch import Shown
+from app.batch import Counted, Shown
+
+_LONGEST = 200  # characters of a text
 
 
-def batch(rows: int, compared: int, agreed: int, head: Sequence[Shown]) -> str:
-    """How often the two agree on the file, and its first lines."""
+def batch(found: Counted, texts: Sequence[str]) -> str:
+    """How often the two agree on the file, and its first lines; `texts` are the heads of the columns of texts."""
+    rows, compared, agreed = found.rows, found.compared, found.agreed
     said = f"<b>{rows:,} row{'s' if rows != 1 else ''} answered.</b> "
     if compared:
         said += f"Teacher and student agree on {agreed:,} of {compared:,} ({agreed / compared:.1%})."
@@ -16,13 +19,20 @@ def batch(rows: int, compared: int, agreed: int, head: Sequence[Shown]) -> str:
             " Where the teacher's columns are empty it has no stored answer: "
             "start the demo with <code>--teacher MODEL</code>."
         )
-    lines = "".join(map(_line, head))
-    heads = "".join(f'<th scope="col">{name}</th>' for name in ("Text", "Teacher", "Student"))
+    lines = "".join(map(_line, found.head))
+    heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in (*texts, "Teacher", "Student"))
     table = f"<table><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>" if lines else ""
-    return f'<div class="proof"><div class="outcome" role="status"><span>{said}</span></div>{table}</div>'
+    some = f'<p class="note">Its first {len(found.head)} rows:</p>' if 0 < len(found.head) < rows else ""
+    return (
+        f'<div class="proof"><div class="outcome" role="status"><span>{said}</span></div>{some}{table}</div>'
+    )
 
 
 def _line(one: Shown) -> str:
     state = "apart" if one.teacher and one.teacher != one.student else ""
-    cells = (one.text[:200], one.teacher or "\u2013", one.student)
+    cells = (*(_cut(text) for text in one.texts), one.teacher or "\u2013", one.student)
     return f'<tr class="{state}">{"".join(f"<td>{escape(cell)}</td>" for cell in cells)}</tr>'
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1].rstrip()}\u2026"

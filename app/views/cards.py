@@ -2,7 +2,18 @@
 
 from html import escape
 
-from app.report import TIMES, Document, latency, metric_name, shipped, span, teacher, threads
+from app.report import (
+    TIMES,
+    Document,
+    latency,
+    metric_name,
+    millions,
+    rate,
+    shipped,
+    span,
+    teacher,
+    threads,
+)
 
 _VERDICTS = {
     "pass": ("Passed", "Every threshold of the recipe is met, with the whole 95 % interval."),
@@ -10,10 +21,15 @@ _VERDICTS = {
     "inconclusive": ("Inconclusive", "Too few measurements to settle every threshold of the recipe."),
 }
 
+_MARKS = {"pass": "\u2713", "fail": "\u2717", "inconclusive": "?"}
+
 
 def head(report: Document, title: str) -> str:
-    """Title, verdict, headline figures and where they were measured, as HTML."""
-    return f'<div class="proof">{_hero(report, title)}{_headline(report)}{provenance(report)}</div>'
+    """Title, verdict, thresholds, headline figures and where they were measured, as HTML."""
+    return (
+        f'<div class="proof">{_hero(report, title)}{_thresholds(report)}{_headline(report)}'
+        f"{provenance(report)}</div>"
+    )
 
 
 def _hero(report: Document, title: str) -> str:
@@ -28,49 +44,86 @@ def _hero(report: Document, title: str) -> str:
     )
 
 
-def _headline(report: Document) -> str:
-    fidelity = report.get("fidelity") or {}
-    taught, learnt = teacher(report), shipped(report)
-    found = []
-    if taught and learnt and report.get("metric"):
-        kept = ""
-        if fidelity.get("retention") is not None:
-            kept = f"{fidelity['retention']:.1%} kept, {span(fidelity.get('retention_ci'), '{:.1%}')}"
-        found.append(
-            _card(
-                metric_name(report),
-                f"{learnt['score']:.1%}",
-                f"{span(learnt.get('score_ci'), '{:.1%}')}, teacher {taught['score']:.1%}".lstrip(", "),
-                kept,
-            )
-        )
-    if fidelity.get("agreement") is not None:
-        interval = span(fidelity.get("agreement_ci"), "{:.1%}")
-        found.append(
-            _card("Agreement", f"{fidelity['agreement']:.1%}", "same label as the teacher", interval)
-        )
-    if speedup := report.get("speedup"):
-        slow, fast = latency(report, taught), latency(report, learnt)
-        pair = f"{fast['p50_ms']:.2f} ms, teacher {slow['p50_ms']:.2f} ms" if slow and fast else "p50"
-        interval = f"{span(speedup['ci'], '{:.1f}' + TIMES)}, {threads(speedup['threads'])}"
-        found.append(_card("Speed", f"{speedup['p50']:.1f}{TIMES} as fast", pair, interval))
-    if report.get("size_ratio") and taught and learnt:
-        found.append(
-            _card(
-                "Size",
-                f"{learnt['size_mb']:.1f} MB",
-                f"teacher {taught['size_mb']:.1f} MB",
-                f"{report['size_ratio']:.1f}{TIMES} smaller",
-            )
-        )
-    return f'<div class="cards">{"".join(found)}</div>'
-
-
-def _card(name: str, value: str, beside: str, interval: str) -> str:
-    return (
-        f'<div class="card"><p class="over">{escape(name)}</p><p class="value">{escape(value)}</p>'
-        f'<p class="note">{escape(beside)}</p><p class="note">{escape(interval)}</p></div>'
+def _thresholds(report: Document) -> str:
+    """Every gate with its state, in a line; what was found of it is in the figures."""
+    marks = "".join(
+        f'<li class="{escape(str(gate["status"]))}" title="{escape(str(gate["message"]))}">'
+        f"{_MARKS.get(str(gate['status']), '?')} {escape(_asked(gate))}</li>"
+        for gate in report.get("gates", [])
     )
+    return f'<ul class="thresholds" aria-label="Thresholds">{marks}</ul>' if marks else ""
+
+
+def _asked(gate: Document) -> str:
+    """A gate in words: `min_retention` of 0.95 is "retention at least 0.95"."""
+    end, _, what = str(gate["name"]).partition("_")
+    what, unit = (what.removesuffix("_mb"), " MB") if what.endswith("_mb") else (what, "")
+    bound = {"min": "at least", "max": "at most"}.get(end)
+    if bound is None:
+        return str(gate["name"])
+    return f"{what.replace('_', ' ')} {bound} {gate['threshold']:g}{unit}"
+
+
+def _headline(report: Document) -> str:
+    taught, learnt = teacher(report), shipped(report)
+    cards = [_score_card(report, taught, learnt), _agreement_card(report)]
+    if taught and learnt:
+        cards += [_speed_card(report, taught, learnt), _size_card(report, taught, learnt)]
+    return f'<div class="cards">{"".join(cards)}</div>'
+
+
+def _score_card(report: Document, taught: Document | None, learnt: Document | None) -> str:
+    if not (taught and learnt and report.get("metric")):
+        return ""
+    fidelity = report.get("fidelity") or {}
+    kept = ""
+    if fidelity.get("retention") is not None:
+        kept = f"{fidelity['retention']:.1%} kept, {span(fidelity.get('retention_ci'), '{:.1%}')}"
+    against = f"teacher {taught['score']:.1%}"
+    return _card(
+        metric_name(report), f"{learnt['score']:.1%}", span(learnt.get("score_ci"), "{:.1%}"), against, kept
+    )
+
+
+def _agreement_card(report: Document) -> str:
+    fidelity = report.get("fidelity") or {}
+    if fidelity.get("agreement") is None:
+        return ""
+    interval = span(fidelity.get("agreement_ci"), "{:.1%}")
+    return _card("Agreement", f"{fidelity['agreement']:.1%}", interval, "same label as the teacher")
+
+
+def _speed_card(report: Document, taught: Document, learnt: Document) -> str:
+    speedup = report.get("speedup")
+    if not speedup:
+        return ""
+    slow, fast = latency(report, taught), latency(report, learnt)
+    lines = [f"{span(speedup['ci'], '{:.1f}' + TIMES)}, {threads(speedup['threads'])}"]
+    if slow and fast:
+        lines += [
+            f"{name} {fast[key]:.2f} ms, teacher {slow[key]:.2f} ms"
+            for name, key in (("p50", "p50_ms"), ("p95", "p95_ms"))
+            if fast.get(key) and slow.get(key)
+        ]
+        lines.append(f"{rate(fast)} texts/s, teacher {rate(slow)}")
+    return _card("Speed", f"{speedup['p50']:.1f}{TIMES} as fast", *lines)
+
+
+def _size_card(report: Document, taught: Document, learnt: Document) -> str:
+    if not report.get("size_ratio"):
+        return ""
+    return _card(
+        "Size",
+        f"{learnt['size_mb']:.1f} MB",
+        f"{report['size_ratio']:.1f}{TIMES} smaller",
+        f"teacher {taught['size_mb']:.1f} MB",
+        f"{millions(learnt)} parameters, teacher {millions(taught)}",
+    )
+
+
+def _card(name: str, value: str, *notes: str) -> str:
+    lines = "".join(f'<p class="note">{escape(note)}</p>' for note in notes if note)
+    return f'<div class="card"><p class="over">{escape(name)}</p><p class="value">{escape(value)}</p>{lines}</div>'
 
 
 def provenance(report: Document) -> str:

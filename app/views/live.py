@@ -34,10 +34,10 @@ def _cards(looks: Sequence[Look]) -> str:
     last = looks[-1]
     found = [
         ("Texts per second", f"{now.texts_per_s:,.1f}", f"over the last {now.seconds:.0f} s"),
-        ("Latency p50", _ms(now.p50_ms), f"p95 {_ms(now.p95_ms)}, of requests, estimated"),
+        ("Latency p50", _ms(now.p50_ms), f"p95 {_ms(now.p95_ms)}, of requests"),
         ("Waiting", f"{last.waiting:,.0f}", "texts admitted, not yet answered"),
         ("Refused or failed", _share(now), "of the requests of late"),
-        ("Texts in all", f"{last.texts:,.0f}", f"{last.truncated:,.0f} of them cut at their end"),
+        ("Texts in all", f"{last.texts:,.0f}", f"{last.truncated:,.0f} of them longer than was read"),
     ]
     cards = "".join(
         f'<div class="card"><p class="over">{name}</p><p class="value">{value}</p><p class="note">{note}</p></div>'
@@ -67,8 +67,11 @@ def _plot(looks: Sequence[Look]) -> str:
     ]
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     return (
-        f'<figure class="rate"><svg viewBox="0 -6 {_WIDTH} {_HEIGHT + 12}" preserveAspectRatio="none" role="img" '
+        f'<figure class="rate"><figcaption>Texts per second, over the last {span:.0f} seconds</figcaption>'
+        f'<div class="scaled"><span>{most:,.1f}</span><span>0</span>'
+        f'<svg viewBox="0 -2 {_WIDTH} {_HEIGHT + 4}" preserveAspectRatio="none" role="img" '
         f'aria-label="Texts per second over the last {span:.0f} seconds, {most:.1f} at most">'
+        f'<line x1="0" x2="{_WIDTH}" y1="0" y2="0"/><line x1="0" x2="{_WIDTH}" y1="{_HEIGHT}" y2="{_HEIGHT}"/>'
         f'<polygon points="0,{_HEIGHT} {line} {_WIDTH},{_HEIGHT}"/><polyline points="{line}"/></svg>'
-        f"<figcaption>Texts per second over the last {span:.0f} seconds; {most:,.1f} at most.</figcaption></figure>"
+        f"<span>{span:.0f} s ago</span><span>now</span></div></figure>"
     )

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from app.answered import AnsweredRows, Kind, Pair
+from app.answered import AnsweredRows, Both, Kind
 from app.report import Document
+from serve.inputs import Input, parts
 
 NAMES: Mapping[Kind, str] = {
     "all": "All rows",
@@ -15,28 +16,34 @@ NAMES: Mapping[Kind, str] = {
 }
 
 
-def listed(pairs: Sequence[Pair], shown: int) -> str:
+def listed(rows: Sequence[Both], shown: int) -> str:
     """The first `shown` of the rows, a line each, and how many there are."""
-    if not pairs:
+    if not rows:
         return '<p class="nothing">No test row is like that. Widen the filters.</p>'
-    lines = "".join(_line(pair) for pair in pairs[:shown])
-    count = f"{len(pairs):,} row{'s' if len(pairs) != 1 else ''}"
-    some = f", the first {shown:,} are shown" if len(pairs) > shown else ""
+    lines = "".join(_line(one) for one in rows[:shown])
+    count = f"{len(rows):,} row{'s' if len(rows) != 1 else ''}"
+    some = f", the first {shown:,} are shown" if len(rows) > shown else ""
     return f'<p class="note">{count}{some}. Pick one to see it in Compare.</p><ol class="rows">{lines}</ol>'
 
 
-def _line(pair: Pair) -> str:
-    row = pair.row
+def _line(one: Both) -> str:
+    row = one.row
     gold = f'<span class="chip gold">right: {escape(row.label)}</span>' if row.label is not None else ""
-    points = f"{100 * pair.apart.change:+.0f} points for {escape(pair.apart.label)}"
+    points = f"{100 * one.apart.change:+.0f} points for {escape(one.apart.label)}"
     return (
         f'<li><a href="?row={row.id}" data-row="{row.id}"><span class="id">{row.id}</span>'
-        f'<span class="text">{escape(row.text.strip())}</span>'
+        f"{_texts(row.asked)}"
         f'<span class="chips">{gold}'
         f"{_chip('teacher', row.teacher.label, row.teacher.probabilities, row.label)}"
-        f"{_chip('student', pair.student.label, pair.student.probabilities, row.label)}"
+        f"{_chip('student', one.student.label, one.student.probabilities, row.label)}"
         f'<span class="note">{points}</span></span></a></li>'
     )
+
+
+def _texts(asked: Input) -> str:
+    """The text; of a pair both, one below the other."""
+    shown = "".join(f"<span>{escape(text.strip())}</span>" for text in parts(asked))
+    return f'<span class="text">{shown}</span>'
 
 
 def _chip(who: str, label: str, probabilities: Mapping[str, float], gold: str | None) -> str:
@@ -46,20 +53,20 @@ def _chip(who: str, label: str, probabilities: Mapping[str, float], gold: str | 
     return f'<span class="chip {state}">{mark}{who}: {escape(label)} {probabilities[label]:.0%}</span>'
 
 
-def examples(apart: Sequence[Pair], together: Sequence[Pair]) -> str:
+def examples(apart: Sequence[Both], together: Sequence[Both]) -> str:
     """A few rows to try, as links."""
     groups = [("On these test rows they disagree", apart), ("On these they agree", together)]
-    parts = [
+    found = [
         f'<p class="over">{title}</p><ul>'
         + "".join(
-            f'<li><a href="?row={pair.row.id}" data-row="{pair.row.id}">{escape(pair.row.text.strip())}</a></li>'
-            for pair in pairs
+            f'<li><a href="?row={one.row.id}" data-row="{one.row.id}">{_texts(one.row.asked)}</a></li>'
+            for one in rows
         )
         + "</ul>"
-        for title, pairs in groups
-        if pairs
+        for title, rows in groups
+        if rows
     ]
-    return f'<div class="examples">{"".join(parts)}</div>' if parts else ""
+    return f'<div class="examples">{"".join(found)}</div>' if found else ""
 
 
 def progress(rows: AnsweredRows) -> str:
@@ -70,17 +77,17 @@ def progress(rows: AnsweredRows) -> str:
         return f'<p class="warning">The student could not answer the test rows. {escape(rows.failure)}</p>'
     if rows.is_complete:
         return ""
-    done, total = len(rows.pairs), len(rows.rows)
+    done, total = len(rows.done), len(rows.rows)
     return (
         f'<p class="note" role="status">The student has answered {done:,} of {total:,} test rows.'
         f'<progress value="{done}" max="{total}"></progress></p>'
     )
 
 
-def against_report(report: Document, pairs: Sequence[Pair]) -> str:
+def against_report(report: Document, answered: Sequence[Both]) -> str:
     """Whether the student answers the test rows here as it did where the report was made, as HTML."""
-    agreement, rows = (report.get("fidelity") or {}).get("agreement"), len(pairs)
-    agreed = sum(pair.apart.agree for pair in pairs)
+    agreement, rows = (report.get("fidelity") or {}).get("agreement"), len(answered)
+    agreed = sum(one.apart.agree for one in answered)
     if agreement is None or not rows:
         return ""
     counted = f"The same label on {agreed:,} of {rows:,} test rows"

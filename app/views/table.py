@@ -2,7 +2,18 @@
 
 from html import escape
 
-from app.report import TIMES, Document, latency, metric_name, shipped, span, teacher, threads
+from app.report import (
+    TIMES,
+    Document,
+    latency,
+    metric_name,
+    millions,
+    rate,
+    shipped,
+    span,
+    teacher,
+    threads,
+)
 
 
 def figures(report: Document) -> str:
@@ -78,7 +89,7 @@ def _size(taught: Document, learnt: Document) -> str:
 
 
 def _parameters(taught: Document, learnt: Document) -> str:
-    cells = [f"{row['parameters'] / 1e6:.2f} M" for row in (taught, learnt)]
+    cells = [millions(row) for row in (taught, learnt)]
     return _line("Parameters", cells, _times(taught["parameters"], learnt["parameters"], "fewer"))
 
 
@@ -101,7 +112,7 @@ def _latency(report: Document, taught: Document, learnt: Document) -> str:
             _line(f"Latency p95, {with_threads}", cells, _times(slow["p95_ms"], fast["p95_ms"], "as fast"))
         )
     if slow["p50_ms"] and fast["p50_ms"]:
-        cells = [f"{1000 / each['p50_ms']:,.0f} texts/s" for each in (slow, fast)]
+        cells = [f"{rate(each)} texts/s" for each in (slow, fast)]
         # No ratio: it is the one of the latencies.
         lines.append(_line("Throughput, one by one", cells, ""))
     return "".join(lines)

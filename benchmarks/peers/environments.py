@@ -5,8 +5,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from compress.judge.machine import machine
+
 OPTIMUM = ("optimum-onnx[onnxruntime]==0.1.0", "transformers==4.57.6", "torch==2.13.0")
-OPENVINO = ("openvino==2026.4.0", "nncf==3.4.0", "numpy")
+# NNCF asks for PyTorch, whatever version: the same one, which is built for the processor alone.
+OPENVINO = ("openvino==2026.4.0", "nncf==3.4.0", "numpy", "torch==2.13.0")
 
 # optimum's own quantiser does not get through some of the files that its optimiser writes ("Unable to find data type
 # for weight_name"). Then onnxruntime's is called as optimum would, with the one option that helps, and that is said.
@@ -14,8 +17,8 @@ QUANTIZE_OPTIMUM = """
 import pathlib, sys
 from optimum.onnxruntime import ORTQuantizer
 from optimum.onnxruntime.configuration import AutoQuantizationConfig
-source, target = map(pathlib.Path, sys.argv[1:])
-config = AutoQuantizationConfig.avx512_vnni(is_static=False)
+source, target = map(pathlib.Path, sys.argv[1:3])
+config = getattr(AutoQuantizationConfig, sys.argv[3])(is_static=False)
 try:
     quantizer = ORTQuantizer.from_pretrained(source, file_name="model.onnx")
     quantizer.quantize(save_dir=target, quantization_config=config)
@@ -64,10 +67,16 @@ def optimum_files(python: Path, student: Path, folder: Path) -> dict[str, Path]:
         files[f"optimum {level} fp32"] = exported / "model.onnx"
         small = folder / f"optimum-{level}-int8"
         if not (small / "model_quantized.onnx").exists():
-            script = [str(python), "-c", QUANTIZE_OPTIMUM, str(exported), str(small)]
+            script = [str(python), "-c", QUANTIZE_OPTIMUM, str(exported), str(small), _processor()]
             subprocess.run(script, check=True)
         files[f"optimum {level} int8"] = small / "model_quantized.onnx"
     return files
+
+
+def _processor() -> str:
+    """As optimum calls its settings for the processor at hand."""
+    known = {"avx512_vnni": "avx512_vnni", "avx512f": "avx512", "neon": "arm64"}
+    return next((known[flag] for flag in known if flag in machine().instruction_set), "avx2")
 
 
 def openvino_files(python: Path, source: Path, calibration: Path, folder: Path) -> dict[str, Path]:
@@ -77,4 +86,5 @@ def openvino_files(python: Path, source: Path, calibration: Path, folder: Path) 
         small.parent.mkdir(parents=True, exist_ok=True)
         script = [str(python), "-c", QUANTIZE_OPENVINO, str(source), str(small), str(calibration)]
         subprocess.run(script, check=True)
-    return {"openvino bf16": source, "openvino NNCF int8": small}
+    fast = "bf16" if {"avx512_bf16", "amx_bf16"} & set(machine().instruction_set) else "fp32"
+    return {f"OpenVINO {fast}": source, "OpenVINO NNCF int8": small}

@@ -4,8 +4,8 @@
 
 Speaks JSON over its standard streams, a line each way. Asked {"arrays": [{"input_ids": [[...]], ...}, ...],
 "answer": false} it answers every batch once untimed for a start, then times each, and gives {"ms": [...]}; with
-"answer": true it gives {"logits": [...]} instead. Imports nothing of this project: the environments of peers do
-not have it.
+"answer": true it gives {"logits": [...]} instead. Imports nothing of this project but for what is ours: the
+environments of peers do not have it.
 """
 
 import json
@@ -14,23 +14,18 @@ import sys
 import time
 
 
-def onnxruntime(path, threads):
-    """A file in ONNX Runtime, as its own documentation runs it."""
-    import onnxruntime as ort
+def ours(path, threads):
+    """A file in ONNX Runtime, as this project opens it."""
+    from serve.session import session_options
 
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    names = [value.name for value in session.get_inputs()]
-    return lambda arrays: session.run(None, {name: arrays[name] for name in names})[0]
+    return onnxruntime(path, threads, session_options(threads, "cpu"))
 
 
-def onnxruntime_one_by_one(path, threads):
+def ours_one_by_one(path, threads):
     """The same, text by text without padding: how a model is served whose answers depend on their batch."""
     import numpy as np
 
-    run = onnxruntime(path, threads)
+    run = ours(path, threads)
 
     def answer(arrays):
         lengths = arrays["attention_mask"].sum(axis=1)
@@ -43,6 +38,19 @@ def onnxruntime_one_by_one(path, threads):
         )
 
     return answer
+
+
+def onnxruntime(path, threads, options=None):
+    """A file in ONNX Runtime, as its own documentation runs it."""
+    import onnxruntime as ort
+
+    if options is None:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+    session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    names = [value.name for value in session.get_inputs()]
+    return lambda arrays: session.run(None, {name: arrays[name] for name in names})[0]
 
 
 def torch_eager(path, threads, compiled=False):
@@ -101,8 +109,9 @@ def factor():
 KINDS = {
     kind.__name__: kind
     for kind in (
+        ours,
+        ours_one_by_one,
         onnxruntime,
-        onnxruntime_one_by_one,
         torch_eager,
         torch_compiled,
         openvino,

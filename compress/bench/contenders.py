@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from tokenizers import Encoding
-
 from serve.bundle import MANIFEST
 from serve.device import Device
 from serve.errors import UserError
 from serve.inputs import Input
+from serve.tasks import Tokens
 
 _TEXT = "a text to begin with"
 Runtime = Literal["onnxruntime", "torch"]
@@ -26,11 +25,11 @@ class Answerer(Protocol):
         """Text to label."""
         ...
 
-    def tokens(self, inputs: Sequence[Input]) -> list[Encoding]:
+    def tokens(self, inputs: Sequence[Input]) -> list[Tokens]:
         """What the model is given."""
         ...
 
-    def logits_of(self, encodings: Sequence[Encoding]) -> object:
+    def logits_of(self, encodings: Sequence[Tokens]) -> object:
         """The model alone, padding included."""
         ...
 

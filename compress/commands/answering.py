@@ -37,6 +37,7 @@ def predict(
                 column=column,
                 pairs=model.takes_pairs,
                 pair_column=pair_column,
+                answering=model.answering,
                 progress=lambda done, total: progress.update(task, completed=done, total=total),
             )
         typer.echo(f"{target}: {rows:,} rows answered")

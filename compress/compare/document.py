@@ -40,8 +40,8 @@ class Gain(_Strict):
     value: float  # the method's score less the plain student's, the mean over seeds
     ci: Interval  # of these models: paired, the rows are drawn
     ci_seeds: Interval | None  # of the method: the seeds are drawn too; None with one seed
-    only_method: int  # rows that the method's model alone answers rightly, summed over seeds
-    only_plain: int
+    only_method: int | None  # rows that the method's model alone answers rightly, summed over seeds
+    only_plain: int | None  # both None where right is a matter of degree
     p_value: float  # one seed and accuracy: McNemar's exact test; else see `paired_p_value`
     seeds: list[int]  # that both were trained with
 

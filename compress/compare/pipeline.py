@@ -4,7 +4,10 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from transformers import set_seed
 
 from compress.compare.asked import PLAIN, Lineup
@@ -18,6 +21,7 @@ from compress.compare.report import (
     StudentRun,
     compare_rows,
 )
+from compress.data.rows import Splits
 from compress.distill import Distill, Plain
 from compress.errors import DataError, RecipeError
 from compress.judge.answers import read_answers
@@ -110,7 +114,7 @@ def run_comparison(
     answers = answer_once(workshop, taught, prepared.splits, transfer.rows)
     room = Classroom(taught, answers, transfer.rows, prepared.splits)
     runs = [_teacher_run(workshop, taught, prepared)]
-    if prepared.splits.is_labelled:
+    if prepared.splits.is_labelled and prepared.task.answers_as.ONE_LABEL:
         runs.append(_floor_run(prepared, resolved))
     for seed in asked.seeds:
         for lineup in lineups:
@@ -121,7 +125,9 @@ def run_comparison(
             write_json(folder / ROWS / f"{lineup.name}-seed-{seed}.json", document)
             _say(progress, run, prepared)
     setting = _setting(config, asked, prepared, transfer, contestant)
-    comparison = compare_rows(runs, prepared.splits.test.labels, setting)
+    test = prepared.splits.test
+    gold = None if test.labels is None else prepared.task.gold_marks(config.metric, test)
+    comparison = compare_rows(runs, gold, setting, test)
     write_text(folder / FIGURES, comparison.model_dump_json(indent=2) + "\n")
     write_plot(comparison, folder)
     return comparison
@@ -195,7 +201,7 @@ def _student_run(
     run = StudentRun(
         method=lineup.name,
         seed=seed,
-        predicted=probabilities.argmax(axis=1),
+        predicted=_marks(own, probabilities, room.splits),
         probabilities=probabilities,
         selection_score=best.selection_score,
         training_seconds=best.seconds,
@@ -220,7 +226,14 @@ def _teacher_run(workshop: Workshop, taught: Taught, prepared: Prepared) -> Stud
     contestant = line_up_teachers(taught.teachers, None)[0]
     recorded = answers_stage(workshop, contestant, prepared.splits.test, prepared.labels, "teacher-answers")
     probabilities = read_answers(recorded.folder)
-    return StudentRun(TEACHER, workshop.seed, probabilities.argmax(axis=1), probabilities)
+    return StudentRun(TEACHER, workshop.seed, _marks(workshop, probabilities, prepared.splits), probabilities)
+
+
+def _marks(workshop: Workshop, answers: NDArray[np.float64], splits: Splits) -> NDArray[Any]:
+    """What the metric takes of answers to the reported rows."""
+    task = workshop.task
+    metric = workshop.metric if splits.is_labelled else task.agreement_metric
+    return task.marks(metric, answers, splits.test)
 
 
 def _floor_run(prepared: Prepared, config: RunConfig) -> StudentRun:
@@ -254,6 +267,7 @@ def _setting(
         recipe=config.model_dump(mode="json", by_alias=True, exclude_none=True),
         reproduce=asked.reproduce,
         notes=[*prepared.notes, *transfer.notes],
+        judged=prepared.task,
     )
 
 
@@ -263,8 +277,7 @@ def _row_document(run: StudentRun, workshop: Workshop, prepared: Prepared, asked
     `right` has a 1 for every reported row that was answered rightly and a 0 for every other, in the order of
     the file; None where the rows have no labels.
     """
-    gold = prepared.splits.test.labels
-    right = None if gold is None else run.predicted == gold
+    right = _right(run, prepared)
     return {
         "method": run.method,
         "seed": run.seed,
@@ -280,6 +293,14 @@ def _row_document(run: StudentRun, workshop: Workshop, prepared: Prepared, asked
 
 
 def _say(progress: Progress, run: StudentRun, prepared: Prepared) -> None:
-    gold = prepared.splits.test.labels
-    right = "" if gold is None else f", {float((run.predicted == gold).mean()):.3f} right on the test rows"
-    progress.say(f"{run.method}, seed {run.seed}: selection score {run.selection_score:.3f}{right}")
+    right = _right(run, prepared)
+    told = "" if right is None else f", {float(right.mean()):.3f} right on the test rows"
+    progress.say(f"{run.method}, seed {run.seed}: selection score {run.selection_score:.3f}{told}")
+
+
+def _right(run: StudentRun, prepared: Prepared) -> NDArray[np.bool_] | None:
+    """Which of the test rows are answered rightly; None without labels, and where that is a matter of degree."""
+    test = prepared.splits.test
+    if test.labels is None or run.probabilities is None:
+        return None
+    return prepared.task.right(run.probabilities, test)

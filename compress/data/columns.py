@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from compress.data.names import LABEL_NAMES, PAIR_NAMES, TEXT_NAMES
 from compress.errors import DataError
+from compress.tasks.task import Columns
 from serve.encoding import check_text
 from serve.errors import InputError
 from serve.inputs import Input
@@ -21,13 +22,13 @@ class ColumnNames:
 
     text: str
     text_pair: str | None
-    label: str | None
+    label: str | tuple[str, ...] | None  # several where each of several labels per text has a column
 
 
 def find_columns(
     data: datasets.Dataset,
     text: str | None,
-    label: str | None,
+    label: str | Sequence[str] | None,
     *,
     text_pair: str | None = None,
     no_label: bool,
@@ -44,7 +45,8 @@ def find_columns(
         text = next((name for name in TEXT_NAMES if name in names), None) or _only_text_column(data)
     if label is None and not no_label:
         label = next((name for name in LABEL_NAMES if name in names and name not in (text, text_pair)), None)
-    for key, column in (("text", text), ("text_pair", text_pair), ("label", label)):
+    labels = [label] if isinstance(label, str) else [*(label or ())]
+    for key, column in (("text", text), ("text_pair", text_pair), *(("label", one) for one in labels)):
         if column is not None and column not in names:
             near = difflib.get_close_matches(column, names, n=1)
             raise DataError(
@@ -58,7 +60,29 @@ def find_columns(
             "two columns",
             "leave text_pair out for single texts",
         )
-    return ColumnNames(text, text_pair, label)
+    return ColumnNames(text, text_pair, label if label is None or isinstance(label, str) else tuple(label))
+
+
+def one_label_column(columns: Columns) -> str:
+    """The column of labels; raises `DataError` where the recipe names several."""
+    if isinstance(columns.label, str):
+        return columns.label
+    raise DataError(
+        f"data.columns.label names the columns {', '.join(columns.label or ())}",
+        "one column, with one label in each row",
+        "name one of them, or set problem_type: multi_label_classification for several labels per text",
+    )
+
+
+def problem_type_of(data: datasets.Dataset, column: str) -> str | None:
+    """What the labels are by their kind: lists, or numbers with a fraction; None for one label per text."""
+    kind = data.features[column]
+    if isinstance(kind, datasets.List | datasets.LargeList):
+        return "multi_label_classification"
+    is_float = isinstance(kind, datasets.Value) and kind.dtype.startswith("float")
+    if is_float and any(value is not None and value != int(value) for value in data[column]):
+        return "regression"
+    return None
 
 
 def _only_text_column(data: datasets.Dataset) -> str:
@@ -76,7 +100,7 @@ def _is_string(kind: object) -> bool:
     return isinstance(kind, datasets.Value) and kind.dtype in {"string", "large_string"}
 
 
-def read_inputs(data: datasets.Dataset, columns: ColumnNames, split: str) -> list[Input]:
+def read_inputs(data: datasets.Dataset, columns: Columns, split: str) -> list[Input]:
     """The texts of one split, or the pairs; see `read_texts`."""
     first = read_texts(data, columns.text, split)
     if columns.text_pair is None:
@@ -138,7 +162,7 @@ def read_labels(data: datasets.Dataset, column: str, split: str) -> NDArray[np.i
     raise DataError(
         f"the column {column!r} of {split} holds {type(first).__name__} values",
         "one label per row, as a name or a number",
-        "several labels per text are not built yet; set data.columns.label",
+        "set problem_type: multi_label_classification for lists of labels, or data.columns.label to another column",
     )
 
 
@@ -149,6 +173,6 @@ def _whole_numbers(values: Sequence[float], column: str, split: str) -> NDArray[
         raise DataError(
             f"the column {column!r} of {split} holds {broken}",
             "labels: names or whole numbers",
-            "regression is not built yet; set data.columns.label to a column of labels",
+            "set problem_type: regression to learn numbers, or data.columns.label to a column of labels",
         )
     return numbers.astype(np.int64)

@@ -1,19 +1,15 @@
 """`data.generalization`: further labelled files, which are reported beside the test rows and never learnt from."""
 
-from collections.abc import Sequence
-
-import numpy as np
-
 from compress.data.check import plain
-from compress.data.columns import find_columns, read_inputs, read_labels
-from compress.data.labels import LabelSet, RawLabels
+from compress.data.columns import find_columns
 from compress.data.read import read_raw
 from compress.data.rows import Rows, Splits
 from compress.errors import DataError, SeveralMistakesError
 from compress.recipe import DataOptions
+from compress.tasks import SINGLE_LABEL, Task
 
 
-def load_generalization(options: DataOptions, splits: Splits) -> dict[str, Rows]:
+def load_generalization(options: DataOptions, splits: Splits, task: Task = SINGLE_LABEL) -> dict[str, Rows]:
     """The rows of each file by its name in the recipe; label ids are the data's own.
 
     Columns are those of `data.columns`, or found. Without labels in the data none are read. Raises `DataError`
@@ -23,7 +19,7 @@ def load_generalization(options: DataOptions, splits: Splits) -> dict[str, Rows]
     faults: list[DataError] = []
     for name, path in (options.generalization or {}).items():
         try:
-            found[name] = _read(name, path, options, splits)
+            found[name] = _read(name, path, options, splits, task)
         except DataError as error:
             faults.append(
                 DataError(f"data.generalization.{name}: {error.found}", error.expected, error.remedy)
@@ -46,7 +42,7 @@ def overlaps(files: dict[str, Rows], splits: Splits) -> list[str]:
     return notes
 
 
-def _read(name: str, path: str, options: DataOptions, splits: Splits) -> Rows:
+def _read(name: str, path: str, options: DataOptions, splits: Splits, task: Task) -> Rows:
     raw = read_raw(path, None, None)
     if len(raw) != 1:
         raise DataError(
@@ -62,7 +58,7 @@ def _read(name: str, path: str, options: DataOptions, splits: Splits) -> Rows:
         text_pair=options.columns.text_pair,
         no_label=not splits.is_labelled,
     )
-    texts = read_inputs(data, columns, name)
+    texts = task.read_inputs(data, columns, name)
     if not splits.is_labelled:
         return Rows(texts, None)
     if columns.label is None:
@@ -71,13 +67,5 @@ def _read(name: str, path: str, options: DataOptions, splits: Splits) -> Rows:
             "a label in every row, as in the data",
             "name the column as it is named in the data, or take the file out",
         )
-    labels = read_labels(data, columns.label, name)
-    return Rows(texts, _label_set(labels, splits.label_names, splits.label_count).ids(labels, name))
-
-
-def _label_set(labels: RawLabels, names: Sequence[str] | None, count: int) -> LabelSet:
-    """The data's label set, for names or ids; names that look like numbers (ratings) are names."""
-    if isinstance(labels, list):
-        return LabelSet(tuple(names or map(str, range(count))), count, by_name=True)
-    numbers_are_names = names is not None and {str(label) for label in np.unique(labels)} <= set(names)
-    return LabelSet(None if names is None else tuple(names), count, by_name=numbers_are_names)
+    labels = task.read_labels(data, columns, name)
+    return Rows(texts, task.known_space(labels, splits.label_names, splits.label_count).ids(labels, name))

@@ -75,6 +75,14 @@ def gather_labels(
     return LabelSet(None, len(found), by_name=False)
 
 
+def known_labels(labels: RawLabels, names: Sequence[str] | None, count: int) -> LabelSet:
+    """The data's label set, for names or ids; names that look like numbers (ratings) are names."""
+    if isinstance(labels, list):
+        return LabelSet(tuple(names or map(str, range(count))), count, by_name=True)
+    numbers_are_names = names is not None and {str(label) for label in np.unique(labels)} <= set(names)
+    return LabelSet(None if names is None else tuple(names), count, by_name=numbers_are_names)
+
+
 def _as_names(labels: RawLabels) -> list[str]:
     return labels if isinstance(labels, list) else [str(label) for label in labels.tolist()]
 

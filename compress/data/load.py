@@ -4,16 +4,16 @@ import difflib
 from collections.abc import Mapping
 
 import datasets
-import numpy as np
 
-from compress.data.check import check_labels, duplicates_warning
-from compress.data.columns import ColumnNames, find_columns, read_inputs, read_labels
-from compress.data.labels import RawLabels, gather_labels
+from compress.data.check import duplicates_warning
+from compress.data.columns import ColumnNames, find_columns
 from compress.data.read import read_label_names, read_raw
 from compress.data.rows import Rows, Splits
 from compress.data.stratify import cut, sample
 from compress.errors import DataError
 from compress.recipe import DataOptions, SplitNames
+from compress.tasks import SINGLE_LABEL, Task
+from compress.tasks.task import Named, Raw
 
 TEST_SHARE = 0.2
 TEST_ROWS_AT_MOST = 5_000
@@ -28,7 +28,7 @@ ALIASES = {
 }
 
 
-def load_splits(options: DataOptions, seed: int) -> Splits:
+def load_splits(options: DataOptions, seed: int, task: Task = SINGLE_LABEL) -> Splits:
     """Read, check, label and split; what was decided on the way stands in `Splits.notes`."""
     raw = read_raw(options.path, options.name, options.revision)
     names = _parts(raw, options.splits)
@@ -42,12 +42,14 @@ def load_splits(options: DataOptions, seed: int) -> Splits:
     )
     if columns.text_pair is not None:
         notes.append(f"pairs of texts: {columns.text} and {columns.text_pair}")
-    texts = {part: read_inputs(raw[name], columns, name) for part, name in names.items()}
-    labels = _labels(raw, names, columns, notes)
+    texts = {part: task.read_inputs(raw[name], columns, name) for part, name in names.items()}
+    labels = _labels(raw, names, columns, notes, task)
     label_set = None
     if labels:
-        feature = raw[names["train"]].features[columns.label]
-        label_set = gather_labels(options.label_names, read_label_names(options.path), feature, labels)
+        feature = None if isinstance(columns.label, tuple) else raw[names["train"]].features[columns.label]
+        own = columns.label if isinstance(columns.label, tuple) else ()
+        known = Named(options.label_names, read_label_names(options.path), feature, own)
+        label_set = task.label_space(known, labels)
     rows = {
         part: Rows(texts[part], label_set.ids(labels[part], names[part]) if label_set else None)
         for part in names
@@ -60,7 +62,7 @@ def load_splits(options: DataOptions, seed: int) -> Splits:
         )
         splits["train"] = sample(splits["train"], options.max_train_rows, seed)
     if label_set:
-        notes += check_labels(splits, label_set.names, declared=options.labels is not None)
+        notes += task.check_labels(splits, label_set.names, declared=options.labels is not None)
     if warning := duplicates_warning([*splits["train"].texts, *splits["validation"].texts], splits["test"]):
         notes.append(warning)
     return Splits(
@@ -110,8 +112,12 @@ def _parts(raw: Mapping[str, datasets.Dataset], wanted: SplitNames) -> dict[str,
 
 
 def _labels(
-    raw: Mapping[str, datasets.Dataset], names: dict[str, str], columns: ColumnNames, notes: list[str]
-) -> dict[str, RawLabels]:
+    raw: Mapping[str, datasets.Dataset],
+    names: dict[str, str],
+    columns: ColumnNames,
+    notes: list[str],
+    task: Task,
+) -> dict[str, Raw]:
     """The labels by part; a split whose labels are all -1 counts as unlabelled and is left out."""
     if columns.label is None:
         others = [
@@ -123,13 +129,14 @@ def _labels(
             + ": distilled from the teacher alone and judged by agreement with it"
         )
         return {}
-    labels: dict[str, RawLabels] = {}
+    labels: dict[str, Raw] = {}
+    wanted = [columns.label] if isinstance(columns.label, str) else list(columns.label)
     for part, name in names.items():
-        if columns.label not in raw[name].column_names:
-            notes.append(f"the split {name} has no column {columns.label!r} and is left out")
+        if absent := [column for column in wanted if column not in raw[name].column_names]:
+            notes.append(f"the split {name} has no column {absent[0]!r} and is left out")
             continue
-        values = read_labels(raw[name], columns.label, name)
-        if isinstance(values, np.ndarray) and bool((values == -1).all()):
+        values = task.read_labels(raw[name], columns, name)
+        if task.is_unlabelled(values):
             notes.append(f"the split {name} is unlabelled (every label is -1) and is left out")
         else:
             labels[part] = values

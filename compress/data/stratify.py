@@ -1,9 +1,13 @@
 """Seeded, stratified cuts of a list of rows."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from compress.data.rows import Rows
+
+_TENTHS = 10
 
 
 def cut(rows: Rows, count: int, seed: int) -> tuple[Rows, Rows]:
@@ -28,4 +32,19 @@ def sample(rows: Rows, count: int, seed: int) -> Rows:
 def _groups(rows: Rows) -> list[NDArray[np.int64]]:
     if rows.labels is None:
         return [np.arange(len(rows), dtype=np.int64)]
-    return [np.flatnonzero(rows.labels == label) for label in np.unique(rows.labels)]
+    strata = _strata(rows.labels)
+    return [np.flatnonzero(strata == one) for one in np.unique(strata)]
+
+
+def _strata(labels: NDArray[Any]) -> NDArray[Any]:
+    """What each row counts as, (rows,): its label; of numbers their tenth; of several labels the rarest that it has."""
+    if labels.ndim == 1 and labels.dtype.kind != "f":
+        return labels
+    if labels.ndim == 1:
+        edges = np.quantile(labels, np.linspace(0, 1, _TENTHS + 1)[1:-1])
+        return np.searchsorted(edges, labels, side="right")
+    if labels.ndim == 2 and labels.dtype.kind == "f":
+        rarest_first = np.argsort(labels.sum(axis=0), kind="stable")
+        has = labels[:, rarest_first] > 0
+        return np.where(has.any(axis=1), has.argmax(axis=1), -1)
+    return np.zeros(len(labels), dtype=np.int64)

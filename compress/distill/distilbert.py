@@ -11,7 +11,6 @@ import torch
 from pydantic import Field, model_validator
 from transformers import PreTrainedModel
 
-from compress.distill.logits import soft_targets
 from compress.distill.losses import cosine
 from compress.distill.task_loss import label_cross_entropy
 from compress.distill.teaching import ask, freeze, only_teacher, refuse
@@ -19,6 +18,7 @@ from compress.models.anatomy import width
 from compress.models.features import Features, Part
 from compress.models.shrink import layer_count
 from compress.models.trained import Trained
+from compress.tasks import SINGLE_LABEL, Task
 from compress.training.lesson import Batch, Lesson
 from compress.training.options import TrainOptions
 
@@ -83,10 +83,14 @@ class _FromThreeLosses(Lesson):
         options, labels, mask = self._options, batch.get("labels"), batch["attention_mask"]
         teacher_logits = ask(teacher, batch)
         logits = self.answer(batch)
-        _check_logits(logits, teacher_logits, labels)
+        _check_logits(logits, teacher_logits, labels if self.task is SINGLE_LABEL else None)
         teacher_logits = batch.get("teacher_logits", teacher_logits)
-        soft = soft_loss(logits, teacher_logits, mask, options.temperature)
-        hard = label_cross_entropy(logits, labels)
+        soft = soft_loss(logits, teacher_logits, mask, options.temperature, self.task)
+        hard = (
+            logits.new_zeros((), dtype=torch.float32)
+            if labels is None
+            else hard_loss(logits, labels, self.task)
+        )
         direction = cosine(
             self._student_features[self._student_last], self._teacher_features[self._teacher_last], mask
         )
@@ -95,17 +99,28 @@ class _FromThreeLosses(Lesson):
         return options.alpha_ce * soft + options.alpha_mlm * hard + options.alpha_cos * direction
 
 
+def hard_loss(logits: torch.Tensor, labels: torch.Tensor, task: Task) -> torch.Tensor:
+    """The task's own loss with the labels, or of a model that fills in masks cross-entropy with the words."""
+    if logits.dim() == 3 and task is SINGLE_LABEL:
+        return label_cross_entropy(logits, labels)
+    return task.hard_loss(logits, labels)
+
+
 def soft_loss(
-    logits: torch.Tensor, teacher_logits: torch.Tensor, attention_mask: torch.Tensor, temperature: float
+    logits: torch.Tensor,
+    teacher_logits: torch.Tensor,
+    attention_mask: torch.Tensor,
+    temperature: float,
+    task: Task = SINGLE_LABEL,
 ) -> torch.Tensor:
     """T squared times KL(teacher || student) at temperature T; a scalar, the mean over texts or tokens.
 
     Logits are (batch, labels), or (batch, tokens, vocabulary), of which the tokens with mask 1 count.
     """
-    if logits.dim() == 3:
+    if logits.dim() == 3 and task is SINGLE_LABEL:
         valid = attention_mask == 1
         logits, teacher_logits = logits[valid], teacher_logits[valid]
-    return soft_targets(logits, teacher_logits, None, temperature, alpha=1.0)
+    return task.soft_loss(logits, teacher_logits, None, temperature=temperature, alpha=1.0)
 
 
 def _check_logits(logits: torch.Tensor, teacher_logits: torch.Tensor, labels: torch.Tensor | None) -> None:

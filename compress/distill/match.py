@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from compress.distill import losses
-from compress.distill.logits import soft_label_sets, soft_targets
 from compress.distill.teaching import ask, freeze, only_teacher, refuse
 from compress.models.anatomy import anatomy_of, layers_of, width
 from compress.models.features import Features, Part
@@ -193,8 +192,7 @@ class Matching(Lesson):
         if loss == "ce":
             return losses.logits_ce(logits, teacher_logits, self._temperature)
         if loss == "kl":
-            soft = soft_label_sets if self._problem == "multi_label_classification" else soft_targets
-            return soft(logits, teacher_logits, None, self._temperature, 1.0)
+            return self.task.soft_loss(logits, teacher_logits, None, temperature=self._temperature, alpha=1.0)
         (ours, mask), (theirs, _) = losses.as_token(logits), losses.as_token(teacher_logits)
         return STATE_LOSSES[loss](ours, theirs, mask)
 

@@ -10,11 +10,11 @@ import torch
 from pydantic import Field, PositiveFloat
 from transformers import PreTrainedModel
 
-from compress.distill.logits import soft_targets
 from compress.distill.task_loss import task_loss
 from compress.distill.teaching import only_teacher
 from compress.models.shrink import rebuild
 from compress.models.trained import Trained
+from compress.tasks import SINGLE_LABEL, Task
 from compress.training.lesson import Batch, Lesson, model_inputs
 from compress.training.options import TrainOptions
 
@@ -52,13 +52,17 @@ class Peers(Lesson):
     def loss(self, batch: Batch) -> torch.Tensor:
         """The student's loss plus the peer's, (); see `mutual_loss`."""
         logits = self.answer(batch)
-        peer_logits = self.peer(**model_inputs(self.peer, batch, of_teacher=True)).logits
-        own = mutual_loss(logits, peer_logits, batch, self._options)
-        return own + mutual_loss(peer_logits, logits, batch, self._options)
+        peer_logits = self.task.read_logits(self.peer(**model_inputs(self.peer, batch, of_teacher=True)))
+        own = mutual_loss(logits, peer_logits, batch, self._options, self.task)
+        return own + mutual_loss(peer_logits, logits, batch, self._options, self.task)
 
 
 def mutual_loss(
-    logits: torch.Tensor, other_logits: torch.Tensor, batch: Batch, options: Mutual
+    logits: torch.Tensor,
+    other_logits: torch.Tensor,
+    batch: Batch,
+    options: Mutual,
+    task: Task = SINGLE_LABEL,
 ) -> torch.Tensor:
     """The task's loss plus `weight` times T squared times KL(other || own) at temperature T; a scalar.
 
@@ -66,5 +70,7 @@ def mutual_loss(
     constants: no gradient reaches them. Rows without a label have the teacher's probabilities as their task
     (`task_loss`), so the two cannot talk each other out of it.
     """
-    imitation = soft_targets(logits, other_logits.detach(), None, options.temperature, alpha=1.0)
-    return task_loss(logits, batch, options.method) + options.weight * imitation
+    imitation = task.soft_loss(
+        logits, other_logits.detach(), None, temperature=options.temperature, alpha=1.0
+    )
+    return task_loss(logits, batch, options.method, task) + options.weight * imitation

@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import torch
-from torch.nn import functional
 
-from compress.data.rows import NO_LABEL
 from compress.distill.teaching import refuse
 from compress.models.trained import Trained
 from compress.training.lesson import Batch, Lesson
@@ -19,7 +17,7 @@ class Plain(TrainOptions):
     method: Literal["plain"]
 
     def lesson(self, student: Trained, teachers: Sequence[Trained], device: str) -> Lesson:  # noqa: ARG002
-        """Cross-entropy with the labels."""
+        """The task's own loss, of a classifier cross-entropy, with the labels."""
         return _FromLabels(student.model)
 
 
@@ -27,6 +25,4 @@ class _FromLabels(Lesson):
     def loss(self, batch: Batch) -> torch.Tensor:
         if "labels" not in batch:
             refuse("plain", "the data has no labels", "labels to learn from", "take another method")
-        return functional.cross_entropy(
-            self.answer(batch).float(), batch["labels"], ignore_index=NO_LABEL, reduction="sum"
-        ) / len(batch["labels"])
+        return self.task.hard_loss(self.answer(batch), batch["labels"])

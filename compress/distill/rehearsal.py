@@ -6,8 +6,6 @@ from typing import cast
 
 import torch
 from transformers import (
-    MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
-    AutoModelForSequenceClassification,
     PreTrainedConfig,
     PreTrainedTokenizerFast,
 )
@@ -15,8 +13,10 @@ from transformers import (
 from compress.distill import Distill, MiniLM
 from compress.distill.teaching import refuse_other_tokens
 from compress.errors import ModelError
+from compress.models.heads import auto_class
 from compress.models.trained import Trained
 from compress.students import FromTeacher
+from compress.tasks import SINGLE_LABEL, Task
 
 NO_DEVICE = "meta"  # PyTorch's: shapes without numbers
 
@@ -27,18 +27,20 @@ def rehearse(
     teachers: Sequence[PreTrainedConfig],
     *,
     same_tokens: bool,
+    task: Task = SINGLE_LABEL,
 ) -> list[ModelError]:
     """What each method, by its place in the recipe, refuses of these models.
 
     `same_tokens` says that student and teacher cut texts alike. A model with code of its own, which may not
     stand being built without weights, is left for the training itself to find out.
     """
-    if any(type(config) not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING for config in (student, *teachers)):
+    known = auto_class(task.head)._model_mapping
+    if any(type(config) not in known for config in (student, *teachers)):
         return []
     faults = []
     for place, method in methods.items():
         try:
-            _rehearse(method, student, teachers)
+            _rehearse(method, student, teachers, task)
             if method.looks_inside and not same_tokens:
                 refuse_other_tokens(method.method)
         except ModelError as error:
@@ -46,21 +48,26 @@ def rehearse(
     return faults
 
 
-def _rehearse(method: Distill, student: PreTrainedConfig, teachers: Sequence[PreTrainedConfig]) -> None:
-    _lesson(method, student, teachers)
+def _rehearse(
+    method: Distill, student: PreTrainedConfig, teachers: Sequence[PreTrainedConfig], task: Task
+) -> None:
+    _lesson(method, student, teachers, task)
     if isinstance(method, MiniLM) and method.assistant is not None:
         assistant = FromTeacher(layers=method.assistant.layers).config(teachers[0])
-        _lesson(method.model_copy(update={"assistant": None}), assistant, teachers)
-        _lesson(method, student, [assistant])
+        _lesson(method.model_copy(update={"assistant": None}), assistant, teachers, task)
+        _lesson(method, student, [assistant], task)
 
 
-def _lesson(method: Distill, student: PreTrainedConfig, teachers: Sequence[PreTrainedConfig]) -> None:
+def _lesson(
+    method: Distill, student: PreTrainedConfig, teachers: Sequence[PreTrainedConfig], task: Task
+) -> None:
     with torch.device(NO_DEVICE):
-        method.lesson(_without_weights(student), [_without_weights(one) for one in teachers], NO_DEVICE)
+        learns, knows = _without_weights(student, task), [_without_weights(one, task) for one in teachers]
+        method.lesson(learns, knows, NO_DEVICE)
 
 
-def _without_weights(config: PreTrainedConfig) -> Trained:
-    model = AutoModelForSequenceClassification.from_config(config)
+def _without_weights(config: PreTrainedConfig, task: Task) -> Trained:
+    model = auto_class(task.head).from_config(config)
     labels = tuple((config.id2label or {}).values())
     # A lesson looks at models alone; texts are encoded beside it.
     return Trained(model, cast(PreTrainedTokenizerFast, None), labels, 0, Path())

@@ -10,6 +10,7 @@ from transformers import set_seed
 from compress.data.rows import Splits
 from compress.distill import Distill
 from compress.distill.teaching import refuse_other_tokens
+from compress.models.teacher import tuned
 from compress.models.trained import Trained, save_trained
 from compress.training.encoded import EncodedRows
 from compress.training.loop import Session, remove_checkpoints, train
@@ -34,13 +35,18 @@ def distil(
     set_seed(session.seed)
     selection = splits.validation
     if not splits.is_labelled:
-        selection = selection.with_labels(selection_logits.argmax(axis=1).astype(np.int64))
+        selection = selection.with_labels(student.task.labels_from_logits(selection_logits))
     rows = EncodedRows(student, splits.train, train_logits, teacher=teachers[0])
     if method.looks_inside and not rows.aligned:
         refuse_other_tokens(method.method)
     with inside or nullcontext():
         lesson = method.lesson(student, teachers, session.compute.device)
         best = train(lesson, rows, EncodedRows(student, selection), method, session)
-    save_trained(student.model, student.tokenizer, student.labels, student.max_length, session.folder)
+    answering = student.answering
+    if student.task.is_tuned:
+        answering = tuned(student, selection, session)
+    save_trained(
+        student.model, student.tokenizer, student.labels, student.max_length, session.folder, answering
+    )
     remove_checkpoints(session.folder)
     return {"selection_score": best}

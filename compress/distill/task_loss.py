@@ -4,8 +4,8 @@ import torch
 from torch.nn import functional
 
 from compress.data.rows import NO_LABEL
-from compress.distill.logits import soft_targets
 from compress.distill.teaching import refuse
+from compress.tasks import SINGLE_LABEL, Task
 from compress.training.lesson import Batch
 
 
@@ -26,16 +26,17 @@ def label_cross_entropy(logits: torch.Tensor, labels: torch.Tensor | None) -> to
     return total / (labels != NO_LABEL).sum().clamp(min=1)
 
 
-def task_loss(logits: torch.Tensor, batch: Batch, method: str) -> torch.Tensor:
-    """Cross-entropy with the label or, in rows without one, KL(teacher || model) at temperature 1.
+def task_loss(logits: torch.Tensor, batch: Batch, method: str, task: Task = SINGLE_LABEL) -> torch.Tensor:
+    """The task's loss with the label or, in rows without one, with the teacher at temperature 1.
 
-    Logits are (batch, labels); a scalar, the mean over the batch. That KL is the cross-entropy with the
+    Of a classifier these are cross-entropy and KL(teacher || model). Logits are (batch, labels); a scalar, the mean
+    over the batch. That KL is the cross-entropy with the
     teacher's probabilities, `teacher_logits` of the batch, less their own entropy: the gradient is the same.
     Raises `ModelError` where a batch has neither labels nor the teacher's logits.
     """
     labels, teacher_logits = batch.get("labels"), batch.get("teacher_logits")
     if teacher_logits is not None:
-        return soft_targets(logits, teacher_logits, labels, temperature=1.0, alpha=0.0)
+        return task.soft_loss(logits, teacher_logits, labels, temperature=1.0, alpha=0.0)
     if labels is None:
         refuse(
             method,
@@ -43,4 +44,4 @@ def task_loss(logits: torch.Tensor, batch: Batch, method: str) -> torch.Tensor:
             "a task to learn",
             "give labels, or take minilm or tinybert",
         )
-    return label_cross_entropy(logits, labels)
+    return task.hard_loss(logits, labels)

@@ -9,6 +9,7 @@ from transformers import PreTrainedModel
 
 from compress.errors import ModelError
 from compress.models.trained import Trained
+from compress.tasks import task_of
 from compress.training.lesson import Batch, model_inputs
 
 
@@ -23,8 +24,7 @@ def freeze(teacher: PreTrainedModel, device: torch.device | str) -> tuple[PreTra
 def ask(teacher: PreTrainedModel, batch: Batch) -> torch.Tensor:
     """The frozen teacher's logits for a batch; the hooks of its `Features` are filled on the way."""
     with torch.no_grad():
-        logits: torch.Tensor = teacher(**model_inputs(teacher, batch, of_teacher=True)).logits
-    return logits
+        return task_of(teacher).read_logits(teacher(**model_inputs(teacher, batch, of_teacher=True)))
 
 
 def only_teacher(teachers: Sequence[Trained], method: str) -> Trained:

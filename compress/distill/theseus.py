@@ -113,9 +113,9 @@ class Replacing(Lesson):
         rate, drawn = self.rate, self.draw()
         self.step += 1
         if rate == 1:
-            return task_loss(self.answer(batch), batch, self._options.method)
+            return task_loss(self.answer(batch), batch, self._options.method, self.task)
         with _without_gradients(self._frozen):
-            loss = task_loss(self.mixed(batch, drawn), batch, self._options.method)
+            loss = task_loss(self.mixed(batch, drawn), batch, self._options.method, self.task)
         # Where the teacher's layers were drawn throughout there is nothing to learn, and still a backward pass.
         return loss + torch.zeros_like(loss, requires_grad=True)
 

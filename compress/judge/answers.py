@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from compress.judge.fidelity import stack_probabilities
 from compress.progress import Progress
+from compress.tasks import SINGLE_LABEL, Task
 from serve.inputs import Input
 from serve.predictor import Predictor
+from serve.tasks import Answer
 
 CHUNK = 64
 FILE = "probabilities.npy"
@@ -22,20 +23,21 @@ def record_answers(
     labels: Sequence[str],
     folder: Path,
     progress: Progress,
+    task: Task = SINGLE_LABEL,
 ) -> None:
-    """Write the probabilities of shape (rows, labels); `name` is told beside the progress."""
-    rows = []
+    """Write what the task stacks of the answers, (rows, ...); `name` is told beside the progress."""
+    answers: list[Answer] = []
     with progress.bar(f"{name}: answers", len(texts)) as advance:
         for start in range(0, len(texts), CHUNK):
             chunk = texts[start : start + CHUNK]
-            rows.append(stack_probabilities(predictor.predict(chunk), labels))
+            answers += predictor.predict(chunk)
             advance(len(chunk))
     temporary = folder / f"{FILE}.part"
     with temporary.open("wb") as stream:
-        np.save(stream, np.concatenate(rows))
+        np.save(stream, task.stack(answers, labels))
     temporary.replace(folder / FILE)
 
 
 def read_answers(folder: Path) -> NDArray[np.float64]:
-    """Probabilities of shape (rows, labels)."""
+    """What `record_answers` wrote."""
     return np.asarray(np.load(folder / FILE))

@@ -8,11 +8,11 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
-from tokenizers import Encoding
 
 from serve.bundle import Batches, BatchPoint
 from serve.inputs import Input
 from serve.runtime import OnnxRuntime
+from serve.tasks import Tokens
 
 SIZES = (1, 2, 4, 8, 16, 32)
 TEXTS = 64  # a multiple of every size
@@ -61,7 +61,7 @@ def choose_batches(
     return Batches(together=together, texts=texts, tokens=tokens, curve=list(curve))
 
 
-def _seconds(runtime: OnnxRuntime, encodings: Sequence[Encoding], size: int) -> float:
+def _seconds(runtime: OnnxRuntime, encodings: Sequence[Tokens], size: int) -> float:
     start = time.perf_counter()
     for first in range(0, len(encodings), size):
         runtime.logits_of(encodings[first : first + size])

@@ -14,7 +14,16 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from compress.judge.metrics import Floats, Ids, Metric, bootstrap_scores, jackknife_scores, score
+from compress.judge.metrics import (
+    Floats,
+    Ids,
+    Metric,
+    bootstrap_scores,
+    distinct_rows,
+    jackknife_scores,
+    lowest,
+    score,
+)
 
 RESAMPLES = 5_000
 _CHUNK = 1 << 20  # numbers drawn at a time: 8 MB
@@ -48,7 +57,7 @@ def score_interval(
     show, z^2 / (n + z^2). For an accuracy of 1 that is Wilson's interval.
     """
     value = score(metric, gold, predicted, label_count)
-    distinct, counts = _distinct(gold, predicted)
+    distinct, counts = distinct_rows(gold, predicted)
     replicates = np.concatenate(
         [
             bootstrap_scores(metric, distinct[0], distinct[1], label_count, weights)
@@ -57,7 +66,7 @@ def score_interval(
     )
     if _constant(replicates):
         low, high = _around(value, _unseen(len(gold)))
-        return Estimate(value, (max(low, -1.0 if metric == "matthews" else 0.0), min(high, 1.0)))
+        return Estimate(value, (max(low, lowest(metric)), min(high, 1.0)))
     jackknife = jackknife_scores(metric, distinct[0], distinct[1], label_count, counts)
     return Estimate(value, _bca(value, replicates, jackknife, counts))
 
@@ -83,7 +92,7 @@ def retention_interval(
     if teacher_score <= 0:
         return None
     value = score(metric, gold, student, label_count) / teacher_score
-    distinct, counts = _distinct(gold, student, teacher)
+    distinct, counts = distinct_rows(gold, student, teacher)
     ratios = np.concatenate(
         [
             _ratio(
@@ -117,12 +126,6 @@ def share_interval(hits: int, rows: int) -> Estimate:
     middle = (share + _Z**2 / (2 * rows)) / (1 + _Z**2 / rows)
     half = _Z / (1 + _Z**2 / rows) * sqrt(share * (1 - share) / rows + _Z**2 / (4 * rows**2))
     return Estimate(share, (min(max(0.0, middle - half), share), max(min(1.0, middle + half), share)))
-
-
-def _distinct(*columns: Ids) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The distinct rows as (columns, distinct) and how often each is there, (distinct,)."""
-    rows, counts = np.unique(np.stack(columns).astype(np.int64), axis=1, return_counts=True)
-    return rows, counts
 
 
 def _resample(counts: NDArray[np.int64], seed: int, resamples: int) -> Iterator[NDArray[np.int64]]:

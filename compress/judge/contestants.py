@@ -59,6 +59,7 @@ class Contestant:
             self.model.labels,
             batching=self.batching,
             threads=threads,
+            answering=self.model.answering,
         )
 
 

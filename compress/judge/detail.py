@@ -10,6 +10,7 @@ from compress.judge.metrics import Floats, Ids
 from compress.judge.report import Flip, ReliabilityBin, Slice
 
 BINS = 15
+_FLOOR = 1e-12  # the smallest probability that a logarithm is taken of
 _PARTS = 4
 
 
@@ -78,3 +79,28 @@ def reliability(probabilities: Floats, gold: Ids, bins: int = BINS) -> list[Reli
             )
         )
     return table
+
+
+def mean_kl(teacher: Floats, student: Floats) -> float:
+    """The mean over rows of KL(teacher || student) in nats; both are probabilities, (rows, labels).
+
+    Probabilities below 1e-12 count as 1e-12 in the logarithm, so a student that is certain and wrong costs
+    at most 27.6 nats and not infinity.
+    """
+    ratio = np.log(np.maximum(teacher, _FLOOR)) - np.log(np.maximum(student, _FLOOR))
+    return max(0.0, float((teacher * ratio).sum(axis=1).mean()))
+
+
+def calibration_error(probabilities: Floats, gold: Ids, bins: int = BINS) -> float:
+    """Expected calibration error, 0 to 1: how far confidence is from accuracy, on average over rows.
+
+    Over the bins of `reliability` (Guo et al. 2017, equation 3). `probabilities` has shape (rows, labels),
+    `gold` (rows,).
+    """
+    return expected_calibration_error(reliability(probabilities, gold, bins)) or 0.0
+
+
+def expected_calibration_error(table: Sequence[ReliabilityBin]) -> float | None:
+    """Of the bins of `reliability`; None without any."""
+    rows = sum(part.rows for part in table)
+    return sum(part.rows * abs(part.accuracy - part.confidence) for part in table) / rows if rows else None

@@ -75,8 +75,9 @@ def _retention(threshold: float, fidelity: Fidelity | None) -> Gate:
     if fidelity is None:
         return _unknown("min_retention", threshold, _NO_TEACHER)
     if fidelity.retention is None or fidelity.retention_ci is None:
-        # Calibration is measured wherever there are labels.
-        why = "the rows have no labels" if fidelity.ece_teacher is None else "the teacher's score is about 0"
+        # Where a report does not say: calibration is measured wherever there are labels.
+        has_labels = fidelity.ece_teacher is not None if fidelity.has_labels is None else fidelity.has_labels
+        why = "the rows have no labels" if not has_labels else "the teacher's score is about 0"
         return _unknown("min_retention", threshold, f"{why}, so there is no ratio of scores")
     retention = Estimate(fidelity.retention, fidelity.retention_ci)
     return _at_least("min_retention", threshold, retention, fidelity.rows)

@@ -18,6 +18,7 @@ from compress.judge.metrics import Floats, Ids, Metric
 from compress.judge.paired import paired_difference
 from compress.judge.perturb import PERTURBATIONS, perturb
 from compress.judge.report import Held, Shift
+from compress.tasks import SINGLE_LABEL, Task
 
 ROWS = 500  # of the reported rows
 FILE_ROWS = 1_000  # of each further file
@@ -31,30 +32,40 @@ class Changed:
     kind: Literal["perturbed", "file"]
     rows: Rows
     places: NDArray[np.int64] | None  # of the reported rows that they are made of; None for a file
+    test: Rows | None = None  # the reported rows
 
 
 class Answers(NamedTuple):
-    """Probabilities of shape (rows, labels), of both on the same rows."""
+    """What the task stacks of answers, (rows, ...), of both on the same rows."""
 
     teacher: Floats
     shipped: Floats
 
 
-def changed_rows(test: Rows, files: Mapping[str, Rows], seed: int) -> list[Changed]:
+def changed_rows(
+    test: Rows, files: Mapping[str, Rows], seed: int, perturbations: Sequence[str] = tuple(PERTURBATIONS)
+) -> list[Changed]:
     """The reported rows (some of them, where there are many) changed in every way, then the files' rows."""
     places = test.drawn(ROWS, seed)
     some = test.take(places)
     perturbed = [
-        Changed(kind, "perturbed", Rows(perturb(kind, some.texts, seed), some.labels), places)
-        for kind in PERTURBATIONS
+        Changed(kind, "perturbed", Rows(perturb(kind, some.texts, seed), some.labels), places, test)
+        for kind in perturbations
     ]
     return perturbed + [
-        Changed(name, "file", rows.take(rows.drawn(FILE_ROWS, seed)), None) for name, rows in files.items()
+        Changed(name, "file", rows.take(rows.drawn(FILE_ROWS, seed)), None, test)
+        for name, rows in files.items()
     ]
 
 
 def shift(
-    changed: Changed, found: Answers, test: Answers, gold: Ids | None, metric: Metric, seed: int
+    changed: Changed,
+    found: Answers,
+    test: Answers,
+    gold: Ids | None,
+    metric: Metric,
+    seed: int,
+    task: Task = SINGLE_LABEL,
 ) -> Shift:
     """Both models on the changed rows, and how far each falls from its score on the reported ones.
 
@@ -62,13 +73,12 @@ def shift(
     text was changed in are compared with themselves; a file has other rows, so its drop is from the score on
     all reported rows, with the interval of two independent samples.
     """
-    apart = share_interval(
-        int((found.teacher.argmax(axis=1) == found.shipped.argmax(axis=1)).sum()), len(changed.rows)
-    )
+    apart = share_interval(int(task.same(found.teacher, found.shipped).sum()), len(changed.rows))
     held: list[Held | None] = [None, None]
     if gold is not None and changed.rows.labels is not None:
         held = [
-            _held(changed, now, before, gold, metric, seed) for now, before in zip(found, test, strict=True)
+            _held(changed, now, before, gold, metric, seed, task)
+            for now, before in zip(found, test, strict=True)
         ]
     return Shift(
         name=changed.name,
@@ -93,24 +103,19 @@ def unpaired_difference(one: Estimate, other: Estimate) -> Estimate:
     return Estimate(value, (low, high))
 
 
-def _held(changed: Changed, now: Floats, before: Floats, gold: Ids, metric: Metric, seed: int) -> Held:
-    assert changed.rows.labels is not None
+def _held(
+    changed: Changed, now: Floats, before: Floats, gold: Ids, metric: Metric, seed: int, task: Task
+) -> Held:
     labels = now.shape[1]
-    answers = now.argmax(axis=1)
-    score = score_interval(metric, changed.rows.labels, answers, labels, seed=seed)
+    truth, answers = task.gold_marks(metric, changed.rows), task.marks(metric, now, changed.rows)
+    score = score_interval(metric, truth, answers, labels, seed=seed)
     if changed.places is None:
-        drop = unpaired_difference(
-            score_interval(metric, gold, before.argmax(axis=1), labels, seed=seed), score
-        )
+        test = Rows([""] * len(gold), gold) if changed.test is None else changed.test
+        marks = task.gold_marks(metric, test), task.marks(metric, before, test)
+        drop = unpaired_difference(score_interval(metric, *marks, labels, seed=seed), score)
     else:
-        drop = paired_difference(
-            metric,
-            changed.rows.labels,
-            before[changed.places].argmax(axis=1),
-            answers,
-            labels,
-            seed=seed,
-        )
+        unchanged = task.marks(metric, before[changed.places], changed.rows)
+        drop = paired_difference(metric, truth, unchanged, answers, labels, seed=seed)
     return Held(score=score.value, score_ci=score.ci, drop=drop.value, drop_ci=drop.ci)
 
 

@@ -9,15 +9,17 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from compress.judge.fidelity import stack_probabilities
 from compress.judge.metrics import Floats
 from compress.judge.report import Invariance, InvarianceCase
+from compress.tasks import SINGLE_LABEL, Task
 from serve.inputs import Input, characters
 from serve.predictor import Predictor
+from serve.tasks import Answer
 from serve.threads import available_threads
 
 ROWS = 200  # of the reported rows, at most: every one is answered about eight times
 Open = Callable[[int], Predictor]  # the model that ships, answering with this many threads
+Stacked = Callable[[Sequence[Answer]], Floats]
 
 
 def invariance(
@@ -28,6 +30,7 @@ def invariance(
     *,
     seed: int,
     threads: Sequence[int] | None = None,
+    task: Task = SINGLE_LABEL,
 ) -> Invariance:
     """Every case's largest change in a probability and its flips, over the texts.
 
@@ -39,23 +42,27 @@ def invariance(
         raise ValueError("expected texts")
     most, *others = threads or thread_counts()
     runtime = shipped(most)
-    alone = _alone(runtime, texts, labels)
+
+    def stacked(answers: Sequence[Answer]) -> Floats:
+        return task.stack(answers, labels)
+
+    alone = _alone(runtime, texts, stacked)
     cases = []
     flipped: set[int] = set()
     for counted, answers in (
-        (True, _in_company(runtime, texts, labels, seed)),
-        (False, _in_company(batched(most), texts, labels, seed) if batched else iter(())),
-        (True, _with_threads(shipped, others, texts, labels)),
+        (True, _in_company(runtime, texts, stacked, seed)),
+        (False, _in_company(batched(most), texts, stacked, seed) if batched else iter(())),
+        (True, _with_threads(shipped, others, texts, stacked)),
     ):
         for name, found in answers:
-            rows = np.flatnonzero(found.argmax(axis=1) != alone.argmax(axis=1))
+            rows = np.flatnonzero(task.changed(alone, found))
             if counted:
                 flipped.update(rows.tolist())
             cases.append(
                 InvarianceCase(
                     name=name if counted else f"true batches: {name}",
                     counted=counted,
-                    largest_change=float(np.abs(found - alone).max()),
+                    largest_change=task.largest_change(alone, found),
                     flips=len(rows),
                 )
             )
@@ -73,32 +80,38 @@ def thread_counts() -> list[int]:
     return list(dict.fromkeys([available_threads(), 1, 2]))
 
 
-def _alone(predictor: Predictor, texts: Sequence[Input], labels: Sequence[str]) -> Floats:
-    return stack_probabilities([predictor.predict([text])[0] for text in texts], labels)
+def _alone(predictor: Predictor, texts: Sequence[Input], stacked: Stacked) -> Floats:
+    return stacked([predictor.predict([text])[0] for text in texts])
 
 
 def _in_company(
-    predictor: Predictor, texts: Sequence[Input], labels: Sequence[str], seed: int
+    predictor: Predictor, texts: Sequence[Input], stacked: Stacked, seed: int
 ) -> Iterator[tuple[str, Floats]]:
     """The texts in one call, beside one long text each, and in one call in another order."""
 
     def answered(asked: Sequence[Input]) -> Floats:
-        return stack_probabilities(predictor.predict(asked), labels)
+        return stacked(predictor.predict(asked))
 
     yield "all in one call", answered(texts)
     longest = max(texts, key=characters)
-    yield "padded beside the longest text", np.concatenate([answered([text, longest])[:1] for text in texts])
+    yield (
+        "padded beside the longest text",
+        stacked([predictor.predict([text, longest])[0] for text in texts]),
+    )
     order = np.random.default_rng(seed).permutation(len(texts))
-    found = np.empty((len(texts), len(labels)))
+    found: list[Answer | None] = [None] * len(texts)
     # In calls of eight, so that the neighbours are others as well as the places.
     for start in range(0, len(order), 8):
         places = order[start : start + 8]
-        found[places] = answered([texts[int(place)] for place in places])
-    yield "in another order, eight in a call", found
+        for place, answer in zip(
+            places, predictor.predict([texts[int(place)] for place in places]), strict=True
+        ):
+            found[place] = answer
+    yield "in another order, eight in a call", stacked([answer for answer in found if answer is not None])
 
 
 def _with_threads(
-    shipped: Open, counts: Sequence[int], texts: Sequence[Input], labels: Sequence[str]
+    shipped: Open, counts: Sequence[int], texts: Sequence[Input], stacked: Stacked
 ) -> Iterator[tuple[str, Floats]]:
     for count in counts:
-        yield f"alone, {count} thread{'s' * (count > 1)}", _alone(shipped(count), texts, labels)
+        yield f"alone, {count} thread{'s' * (count > 1)}", _alone(shipped(count), texts, stacked)

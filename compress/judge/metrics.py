@@ -1,20 +1,28 @@
-"""The task metrics of text classification, for one set of rows or for thousands of resamples at once.
+"""The metrics of every task, for one set of rows or for thousands of resamples at once.
 
-scikit-learn is the definition of every value. What is ours is the speed: all three metrics follow from
-three counts per label, so a bootstrap needs one matrix product instead of thousands of calls.
+Here are those of one label per text; further families stand beside it (`correlation.py`, `label_sets.py`) and in
+`FAMILIES`. scikit-learn and scipy are the definition of every value. What is ours is the speed: the three metrics
+here follow from three counts per label, so a bootstrap needs one matrix product instead of thousands of calls.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Metric = Literal["accuracy", "macro_f1", "matthews"]
-METRICS: tuple[Metric, ...] = get_args(Metric)
+from compress.judge.correlation import Correlations
+from compress.judge.family import Family
+from compress.judge.label_sets import LabelSets
 
-Ids = NDArray[np.integer]  # label numbers, 0 to label_count - 1
+Metric = str
+METRICS: tuple[Metric, ...] = ("accuracy", "macro_f1", "matthews")  # of one label per text
+FAMILIES: tuple[Family, ...] = (Correlations(), LabelSets())  # of other tasks
+
+# What a metric takes of labels or answers: label numbers (rows,), 0 to label_count - 1; of other families what
+# they say, (rows, ...).
+Ids = NDArray[Any]
 Floats = NDArray[np.float64]
 
 
@@ -50,7 +58,41 @@ def bootstrap_scores(
     few rows, counting such labels as 0 would measure which labels were drawn, not the model.
     A resample without rows scores nan.
     """
+    if (family := family_of(metric, gold)) is not None:
+        _check(gold, predicted)
+        return family.scores(metric, gold, predicted, weights)
     return scores(metric, tally(gold, predicted, label_count, weights))
+
+
+def family_of(metric: Metric, gold: Ids) -> Family | None:
+    """The family that scores it; None for one label per text. `macro_f1` is of label sets where `gold` is one."""
+    if metric in METRICS and gold.ndim == 1:
+        return None
+    return next((family for family in FAMILIES if metric in family.names), None)
+
+
+def lowest(metric: Metric) -> float:
+    """That a score can be."""
+    found = next((family.lowest for family in FAMILIES if metric in family.names), 0.0)
+    return -1.0 if metric == "matthews" else found
+
+
+def distinct_rows(*columns: Ids) -> tuple[list[Ids], NDArray[np.int64]]:
+    """The distinct rows, a column each, and how often each is there, (distinct,).
+
+    Only label numbers are worth the search: of other marks every row counts as distinct.
+    """
+    if any(column.ndim > 1 or not np.issubdtype(column.dtype, np.integer) for column in columns):
+        return list(columns), np.ones(len(columns[0]), np.int64)
+    rows, counts = np.unique(np.stack(columns).astype(np.int64), axis=1, return_counts=True)
+    return list(rows), counts
+
+
+def _check(gold: Ids, predicted: Ids) -> None:
+    if len(gold) != len(predicted):
+        raise ValueError(f"expected marks of the same rows, got {gold.shape} and {predicted.shape}")
+    if not len(gold):
+        raise ValueError("there are no rows to score")
 
 
 def jackknife_scores(
@@ -60,6 +102,8 @@ def jackknife_scores(
 
     `weights` has shape (rows,): how many times each row is there, at least once.
     """
+    if (family := family_of(metric, gold)) is not None:
+        return family.left_out(metric, gold, predicted, weights)
     total = tally(gold, predicted, label_count, np.asarray(weights)[None])
     labels = np.arange(label_count)
     is_gold, is_answer = gold[:, None] == labels, predicted[:, None] == labels

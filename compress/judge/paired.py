@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom, binomtest
 
-from compress.judge.bootstrap import _TAILS, RESAMPLES, Estimate, _distinct
-from compress.judge.metrics import Floats, Ids, Metric, bootstrap_scores, score
+from compress.judge.bootstrap import _TAILS, RESAMPLES, Estimate
+from compress.judge.metrics import Floats, Ids, Metric, bootstrap_scores, distinct_rows, score
 from compress.judge.pooled import Draws, draw, estimate, label_count_of
 
 _FLIPS = 10_000  # of the randomisation test
@@ -32,7 +32,10 @@ class McNemar:
 
 
 class PairedRuns(NamedTuple):
-    """Two ways of training on one data set: gold labels (rows,), answers (seeds, rows), seed for seed."""
+    """Two ways of training on one data set: marks of labels (rows, ...), of answers (seeds, rows, ...), seed for seed.
+
+    Of one label per text marks are label ids, (rows,) and (seeds, rows).
+    """
 
     gold: Ids
     ours: Ids
@@ -80,8 +83,12 @@ def mcnemar(gold: Ids, ours: Ids, theirs: Ids) -> McNemar:
     as theirs where neither is better: a binomial with probability 1/2 (McNemar 1947, "Note on the sampling
     error of the difference between correlated proportions"; exact as in Dietterich 1998). Without such rows p is 1.
     """
-    only_ours = int(((ours == gold) & (theirs != gold)).sum())
-    only_theirs = int(((ours != gold) & (theirs == gold)).sum())
+    return mcnemar_of(ours == gold, theirs == gold)
+
+
+def mcnemar_of(ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> McNemar:
+    """The same, where it is known which rows each answers rightly; both arrays are (rows,)."""
+    only_ours, only_theirs = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
     apart = only_ours + only_theirs
     p_value = float(binomtest(only_ours, apart).pvalue) if apart else 1.0
     return McNemar(only_ours, only_theirs, p_value)
@@ -143,7 +150,7 @@ def paired_p_value(metric: Metric, run: PairedRuns, *, seed: int, flips: int = _
         return _sign_flip((ours == gold).sum(axis=0) - (theirs == gold).sum(axis=0))
     seeds = len(ours)
     label_count = label_count_of(gold, np.vstack([ours, theirs]))
-    distinct, counts = _distinct(gold, *ours, *theirs)
+    distinct, counts = distinct_rows(gold, *ours, *theirs)
     twice = np.concatenate([distinct[0], distinct[0]])
     generator = np.random.default_rng(seed)
     differences = []
@@ -202,7 +209,8 @@ def _sign_flip(differences: NDArray[np.integer]) -> float:
 
 def _checked(run: PairedRuns) -> PairedRuns:
     gold, ours, theirs = (np.asarray(part) for part in run)
-    if ours.ndim != 2 or ours.shape != theirs.shape or gold.shape != ours.shape[1:] or not len(ours):
+    fits = ours.ndim > 1 and ours.shape == theirs.shape and ours.shape[1] == len(gold) and len(ours)
+    if not fits:
         raise ValueError(
             f"expected gold of shape (rows,) and two arrays of shape (seeds, rows), "
             f"got {gold.shape}, {ours.shape} and {theirs.shape}"

@@ -15,14 +15,22 @@ from compress.judge.bootstrap import (
     Estimate,
     _bca,
     _constant,
-    _distinct,
     _ratio,
     _resample,
     _unseen,
     retention_interval,
     score_interval,
 )
-from compress.judge.metrics import Floats, Ids, Metric, bootstrap_scores, jackknife_scores, score
+from compress.judge.metrics import (
+    Floats,
+    Ids,
+    Metric,
+    bootstrap_scores,
+    distinct_rows,
+    jackknife_scores,
+    lowest,
+    score,
+)
 
 _DECIMALS = 12
 
@@ -40,7 +48,7 @@ def pooled_score(
     draws = draw(metric, gold, predicted, label_count, seed, resamples)
     pooled = estimate(metric, draws.combine(np.full((len(predicted), 1), 1 / len(predicted))))
     low, high = pooled.ci
-    return Estimate(pooled.value, (max(low, -1.0 if metric == "matthews" else 0.0), min(high, 1.0)))
+    return Estimate(pooled.value, (max(low, lowest(metric)), min(high, 1.0)))
 
 
 def pooled_retention(
@@ -95,7 +103,7 @@ def draw(metric: Metric, gold: Ids, answers: Ids, label_count: int, seed: int, r
     if metric == "accuracy":
         # Right or wrong is all that counts: far fewer distinct rows.
         gold, answers, label_count = np.zeros_like(gold), (answers != gold).astype(np.int64), 2
-    distinct, counts = _distinct(gold, *answers)
+    distinct, counts = distinct_rows(gold, *answers)
     replicates = [
         np.stack(
             [bootstrap_scores(metric, distinct[0], one, label_count, weights) for one in distinct[1:]], axis=1
@@ -111,7 +119,7 @@ def estimate(metric: Metric, draws: Draws) -> Estimate:
     value, replicates = float(draws.values[0]), draws.replicates[:, 0]
     if not _constant(replicates):
         return Estimate(value, _bca(value, replicates, draws.jackknife[:, 0], draws.counts))
-    widest = 2.0 if metric == "matthews" else 1.0
+    widest = 1.0 - lowest(metric)
     margin = _unseen(int(draws.counts.sum()))
     return Estimate(value, (max(value - margin, -widest), min(value + margin, widest)))
 

@@ -80,9 +80,10 @@ class Fidelity(_Strict):
     rows: int
     retention: float | None  # shipped score / teacher score; None where the rows have no labels
     retention_ci: Interval | None
-    agreement: float  # share of rows with the same label as the teacher
+    agreement: float  # share of rows that are answered as the teacher does: what that means, the task says
     agreement_ci: Interval
-    kl: float  # mean KL(teacher || shipped), in nats
+    kl: float | None  # mean KL(teacher || shipped), in nats; None where answers are no distributions
+    correlation: float | None = None  # of both models' answers, where they are numbers
     ece_teacher: float | None
     ece_student: float | None
     mcnemar: PairedTest | None = None  # None where the rows have no labels
@@ -93,6 +94,7 @@ class Fidelity(_Strict):
     by_confidence: list[Slice] = Field(default_factory=list)  # the teacher's, in quarters of the rows
     reliability_teacher: list[ReliabilityBin] = Field(default_factory=list)  # empty bins are left out
     reliability_student: list[ReliabilityBin] = Field(default_factory=list)
+    has_labels: bool | None = None  # None in older reports
 
 
 class Baseline(_Strict):
@@ -100,9 +102,10 @@ class Baseline(_Strict):
 
     gain: float  # shipped score less the plain student's
     gain_ci: Interval  # paired: both on the same rows
-    only_distilled: int  # rows that the distilled student alone answers rightly
-    only_plain: int
-    p_value: float  # McNemar's exact test
+    # Rows that the distilled student alone answers rightly, or the plain one; None where right is a matter of degree.
+    only_distilled: int | None
+    only_plain: int | None
+    p_value: float  # McNemar's exact test, or of swapping the two in every row (`paired_p_value`)
 
 
 class LadderRow(_Strict):
@@ -149,8 +152,8 @@ class InvarianceCase(_Strict):
 
     name: str
     counted: bool  # False for what the runtime does not do: true batches of a model that is run text by text
-    largest_change: float  # in any probability of any row
-    flips: int  # rows with another label
+    largest_change: float  # in any probability, or number, of any row
+    flips: int  # rows with another answer
 
 
 class Invariance(_Strict):
@@ -247,6 +250,7 @@ class Report(_Strict):
     schema_number: Literal[1] = Field(default=1, alias="schema")
     verdict: Status
     task: str
+    problem_type: str | None = None  # transformers' word for the kind of text classification
     metric: str | None  # None where the rows have no labels: judged by agreement alone
     shipped: str  # "onnx-int8", "onnx-fp32", ...
     models: list[ModelRow]

@@ -133,10 +133,14 @@ def fidelity_lines(fidelity: Fidelity) -> str:
     answers = f"agreement {percent(fidelity.agreement, fidelity.agreement_ci)}"
     if fidelity.retention is not None and fidelity.retention_ci is not None:
         answers = f"retention {percent(fidelity.retention, fidelity.retention_ci)}, {answers}"
-    probabilities = f"KL {fidelity.kl:.3g} nats"
+    more = []
+    if fidelity.kl is not None:
+        more.append(f"KL {fidelity.kl:.3g} nats")
+    if fidelity.correlation is not None:
+        more.append(f"correlation with the teacher {fidelity.correlation:.4f}")
     if fidelity.ece_teacher is not None and fidelity.ece_student is not None:
-        probabilities += f", ECE {fidelity.ece_student:.3f} (teacher {fidelity.ece_teacher:.3f})"
-    return f"{answers}\n{probabilities}, on {fidelity.rows:,} rows"
+        more.append(f"ECE {fidelity.ece_student:.3f} (teacher {fidelity.ece_teacher:.3f})")
+    return f"{answers}\n{', '.join([*more, f'on {fidelity.rows:,} rows'])}"
 
 
 def cascade_lines(report: Report, found: Cascade) -> str:
@@ -171,9 +175,11 @@ def baseline_lines(report: Report, baseline: Baseline) -> str:
     """Whether the teacher helped: the gain over the plain student, and who is right alone."""
     low, high = baseline.gain_ci
     verdict = "more" if low > 0 else "less" if high < 0 else "not settled"
+    gain = f"{baseline.gain:+.3f} [{low:+.3f}, {high:+.3f}] {metric_name(report)} against the plain student ({verdict})"
+    if baseline.only_distilled is None or baseline.only_plain is None:
+        return f"{gain}\np = {baseline.p_value:.2g} (swapping the two row by row)"
     return (
-        f"{baseline.gain:+.3f} [{low:+.3f}, {high:+.3f}] {metric_name(report)} against the plain student ({verdict})\n"
-        f"it alone is right on {baseline.only_distilled:,} rows, the plain student alone on "
+        f"{gain}\nit alone is right on {baseline.only_distilled:,} rows, the plain student alone on "
         f"{baseline.only_plain:,}; McNemar p = {baseline.p_value:.2g}"
     )
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from compress.data.rows import Splits
+from compress.data.rows import Rows, Splits
 from compress.judge.bootstrap import score_interval
 from compress.judge.contestants import REFERENCE, Contestant
 from compress.judge.fidelity import fidelity
@@ -15,7 +15,7 @@ from compress.judge.gates import Thresholds, judge, verdict
 from compress.judge.latency import LatencyResult
 from compress.judge.machine import machine, versions
 from compress.judge.metrics import Metric
-from compress.judge.paired import mcnemar, paired_difference
+from compress.judge.paired import PairedRuns, mcnemar_of, paired_difference, paired_p_value
 from compress.judge.report import (
     Baseline,
     Cascade,
@@ -29,6 +29,7 @@ from compress.judge.report import (
     Training,
 )
 from compress.judge.speedup import latency_rows, speedup
+from compress.tasks import Task
 from export.parity import ParityFinding
 from serve.bundle import Batches
 
@@ -38,7 +39,7 @@ class Measured:
     """What the contestants showed on the reported rows."""
 
     contestants: Sequence[Contestant]  # the last one ships
-    probabilities: Mapping[str, NDArray[np.float64]]  # (rows, labels) by contestant
+    probabilities: Mapping[str, NDArray[np.float64]]  # answers by contestant, as the task stacks them
     timings: Mapping[int, LatencyResult]  # by number of threads
     parity: Sequence[ParityFinding]
     invariance: Invariance | None = None
@@ -56,7 +57,7 @@ class Measured:
 class Asked:
     """What a recipe asked for, as far as a report repeats it."""
 
-    task: str
+    task: Task
     metric: Metric
     thresholds: Thresholds
     seed: int
@@ -82,15 +83,19 @@ def make_report(
         seed=asked.seed,
         labels=labels,
         texts=splits.test.texts,
+        task=asked.task,
     )
     fast = speedup(measured.timings, shipped.key)
-    # Without labels a score is the share of rows that are answered as the teacher answers them.
-    against = teacher_answers.argmax(axis=1) if gold is None else gold
+    # Without labels a score says how far rows are answered as the teacher answers them.
+    against = splits.test
+    if gold is None:
+        against = against.with_labels(asked.task.as_labels(teacher_answers))
     answer = measured.probabilities[shipped.key]
     gates = judge(asked.thresholds, found, fast, shipped.size_mb, measured.invariance)
     return Report(
         verdict=verdict(gates),
-        task=asked.task,
+        task=asked.task.name,
+        problem_type=asked.task.problem_type,
         metric=asked.metric if gold is not None else None,
         shipped=f"onnx-{shipped.precision}",
         models=[
@@ -98,18 +103,26 @@ def make_report(
                 contestant,
                 measured,
                 against,
-                asked.metric if gold is not None else "accuracy",
+                asked.metric if gold is not None else asked.task.agreement_metric,
                 len(labels),
-                asked.seed,
+                asked,
             )
             for contestant in measured.contestants
         ],
         fidelity=found,
         by_teacher={
-            name: fidelity(measured.probabilities[name], answer, gold, asked.metric, seed=asked.seed)
+            name: fidelity(
+                measured.probabilities[name],
+                answer,
+                gold,
+                asked.metric,
+                seed=asked.seed,
+                texts=splits.test.texts,
+                task=asked.task,
+            )
             for name in measured.single_teachers
         },
-        baseline=_baseline(measured, shipped, gold, asked, len(labels)),
+        baseline=_baseline(measured, shipped, splits.test, asked, len(labels)),
         invariance=measured.invariance,
         batches=measured.batches,
         generalization=list(measured.generalization),
@@ -139,17 +152,25 @@ def make_report(
 def _baseline(
     measured: Measured,
     shipped: Contestant,
-    gold: NDArray[np.int64] | None,
+    rows: Rows,
     asked: Asked,
     label_count: int,
 ) -> Baseline | None:
     """What ships against the same student that learnt from the labels alone, on the same rows."""
-    if measured.baseline is None or gold is None:
+    if measured.baseline is None or rows.labels is None:
         return None
-    ours = measured.probabilities[shipped.key].argmax(axis=1)
-    theirs = measured.probabilities[measured.baseline].argmax(axis=1)
-    gain = paired_difference(asked.metric, gold, ours, theirs, label_count, seed=asked.seed)
-    test = mcnemar(gold, ours, theirs)
+    task, metric = asked.task, asked.metric
+    answers = measured.probabilities[shipped.key], measured.probabilities[measured.baseline]
+    gold = task.gold_marks(metric, rows)
+    ours, theirs = (task.marks(metric, one, rows) for one in answers)
+    gain = paired_difference(metric, gold, ours, theirs, label_count, seed=asked.seed)
+    right, plainly_right = (task.right(one, rows) for one in answers)
+    if right is None or plainly_right is None:
+        p_value = paired_p_value(metric, PairedRuns(gold, ours[None], theirs[None]), seed=asked.seed)
+        return Baseline(
+            gain=gain.value, gain_ci=gain.ci, only_distilled=None, only_plain=None, p_value=p_value
+        )
+    test = mcnemar_of(right, plainly_right)
     return Baseline(
         gain=gain.value,
         gain_ci=gain.ci,
@@ -162,13 +183,14 @@ def _baseline(
 def _row(
     contestant: Contestant,
     measured: Measured,
-    gold: NDArray[np.int64] | NDArray[np.intp],
+    against: Rows,
     metric: Metric,
     label_count: int,
-    seed: int,
+    asked: Asked,
 ) -> ModelRow:
-    predicted = measured.probabilities[contestant.key].argmax(axis=1)
-    estimate = score_interval(metric, gold, predicted, label_count, seed=seed)
+    gold = asked.task.gold_marks(metric, against)
+    marks = asked.task.marks(metric, measured.probabilities[contestant.key], against)
+    estimate = score_interval(metric, gold, marks, label_count, seed=asked.seed)
     return ModelRow(
         name=contestant.name,
         runtime=contestant.runtime,

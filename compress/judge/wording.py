@@ -2,7 +2,15 @@
 
 from compress.judge.report import ModelRow, Report
 
-METRIC_NAMES = {"accuracy": "accuracy", "macro_f1": "macro F1", "matthews": "Matthews correlation"}
+METRIC_NAMES = {
+    "accuracy": "accuracy",
+    "macro_f1": "macro F1",
+    "matthews": "Matthews correlation",
+    "pearson": "Pearson correlation",
+    "spearman": "Spearman correlation",
+    "micro_f1": "micro F1",
+    "average_precision": "mean average precision",
+}
 RUNTIME_NAMES = {"torch": "PyTorch", "onnxruntime": "ONNX"}
 
 

@@ -16,12 +16,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from torch.nn import functional
 from torch.utils.hooks import RemovableHandle
 from transformers import PreTrainedModel
 
-from compress.data.rows import NO_LABEL, Rows
+from compress.data.rows import Rows
 from compress.models.trained import Trained
+from compress.tasks import SINGLE_LABEL, task_of
 from compress.training.encoded import EncodedRows
 from compress.training.lesson import Batch, model_inputs
 
@@ -108,14 +108,12 @@ def _own_loss(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
     A masked language model answers for every token; padding is left out.
     """
     mask = batch["attention_mask"]
-    logits: torch.Tensor = model(**model_inputs(model, batch)).logits
+    task = task_of(model)
+    logits = task.read_logits(model(**model_inputs(model, batch)))
     per_token = logits.dim() == 3
-    if per_token:
+    if per_token and task is SINGLE_LABEL:
         logits = logits[mask.bool()]
-    targets = logits.argmax(dim=-1)
-    if "labels" in batch and not per_token:
-        targets = torch.where(batch["labels"] == NO_LABEL, targets, batch["labels"])
-    return functional.cross_entropy(logits, targets, reduction="sum")
+    return task.own_loss(logits, None if per_token and task is SINGLE_LABEL else batch.get("labels"))
 
 
 def _install(site: Site, through: "partial[torch.Tensor]") -> RemovableHandle:

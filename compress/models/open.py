@@ -13,7 +13,6 @@ from huggingface_hub.errors import GatedRepoError, HFValidationError, Repository
 from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
-    AutoModelForSequenceClassification,
     PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerFast,
@@ -21,8 +20,10 @@ from transformers import (
 
 from compress.data.hub import is_local, require_hub
 from compress.errors import ModelError, UserError
+from compress.models.heads import auto_class, saved_head
 from compress.models.source import ModelSource
 from compress.models.tokenizer import load_tokenizer
+from compress.tasks import SINGLE_LABEL, Task
 
 WEIGHT_FILES = (
     "model.safetensors",
@@ -44,8 +45,12 @@ class Opened:
 
     @property
     def has_trained_head(self) -> bool:
-        """The model was saved as a classifier, so its head has weights."""
-        return any("SequenceClassification" in name for name in self.config.architectures or [])
+        """The model was saved with a head of one of the tasks, so its head has weights."""
+        return saved_head(self.config) is not None
+
+    def is_trained_for(self, task: Task) -> bool:
+        """Its head is of the task's class."""
+        return saved_head(self.config) == task.head
 
     @property
     def label_names(self) -> tuple[str, ...]:
@@ -77,17 +82,21 @@ def open_model(options: ModelSource) -> Opened:
     return Opened(options, source, config, tokenizer, offline)
 
 
-def load_classifier(opened: Opened, labels: tuple[str, ...], *, new_head: bool) -> PreTrainedModel:
-    """The model as a classifier in float32; with `new_head` its head is initialised for these labels."""
+def load_classifier(
+    opened: Opened, labels: tuple[str, ...], *, new_head: bool, task: Task = SINGLE_LABEL
+) -> PreTrainedModel:
+    """The model with the task's head in float32; with `new_head` its head is initialised for these labels."""
     keyword_arguments: dict[str, object] = {}
+    if task.problem_type != SINGLE_LABEL.problem_type and task.problem_type is not None:
+        keyword_arguments["problem_type"] = task.problem_type
     if new_head:
-        keyword_arguments = {
+        keyword_arguments |= {
             "num_labels": len(labels),
             "id2label": dict(enumerate(labels)),
             "label2id": {label: index for index, label in enumerate(labels)},
             "ignore_mismatched_sizes": True,
         }
-    model, missing = _load(AutoModelForSequenceClassification, opened, keyword_arguments)
+    model, missing = _load(auto_class(task.head), opened, keyword_arguments)
     if missing and not new_head:
         raise _without_weights(
             opened,

@@ -1,4 +1,4 @@
-"""A PyTorch classifier behind the verb that everything which answers has."""
+"""A PyTorch model behind the verb that everything which answers has."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tokenizers import Encoding
 from torch import nn
 from transformers import PreTrainedModel
 
 from compress.models.trained import Trained
 from serve.bundle import GraphInput
-from serve.encoding import Integers, pad, pad_id, tokenize
+from serve.encoding import Integers, cut_into_windows, pad, pad_id, read, windows_of
 from serve.inputs import Input
-from serve.tasks import Answer
-from serve.tasks.text_classification import answers
+from serve.runtime import collect
+from serve.tasks import Answer, Tokens
+from serve.tasks.answering import Array, Outputs
 
 Advance = Callable[[int], None]
 
@@ -41,7 +41,11 @@ class TorchPredictor:
         self.device = torch.device(device)
         self._model: nn.Module = trained.model
         nn.Module.to(self._model, self.device).eval()
+        self.answering = trained.answering
+        self._task = trained.task
+        self._outputs = self.answering.outputs(len(trained.labels))
         self._tokenizer = trained.encoder
+        cut_into_windows(self._tokenizer, self.answering)
         self._inputs = tuple(GraphInput(name=name, dtype="int64") for name in input_names(trained.model))
         self._pad_id = pad_id(self._tokenizer, trained.folder / "tokenizer_config.json")
 
@@ -49,36 +53,47 @@ class TorchPredictor:
         """One answer per text, in order."""
         if not inputs:
             return []
-        encodings = self.tokens(inputs)
-        logits = self.logits_of(encodings)
-        counts = [len(encoding.ids) for encoding in encodings]
-        return answers(logits, self.labels, counts, [bool(encoding.overflowing) for encoding in encodings])
+        asked = self.tokens(inputs)
+        return self.answering.answers(asked, self.outputs_of(asked), self.labels)
 
-    def tokens(self, inputs: Sequence[Input]) -> list[Encoding]:
-        """One encoding per text, for `logits_of`."""
-        return tokenize(self._tokenizer, inputs)
+    def tokens(self, inputs: Sequence[Input]) -> list[Tokens]:
+        """What is read of each text, for `logits_of`."""
+        return read(self._tokenizer, inputs, self.answering)
 
     def logits(self, inputs: Sequence[Input], advance: Advance | None = None) -> NDArray[np.float32]:
-        """Logits of shape (texts, labels), in the order of the texts."""
-        return self.logits_of(self.tokens(inputs), advance)
+        """What a student learns to give, of a classifier logits of shape (texts, labels), in the order of the texts."""
+        return self._task.soft_targets(self.outputs_of(self.tokens(inputs), advance))
 
-    def logits_of(self, encodings: Sequence[Encoding], advance: Advance | None = None) -> NDArray[np.float32]:
-        """Batches of like length, so that little is computed on padding; answers in the order given."""
+    def logits_of(self, asked: Sequence[Tokens], advance: Advance | None = None) -> NDArray[np.float32]:
+        """The same of what was read before."""
+        return self._task.soft_targets(self.outputs_of(asked, advance))
+
+    def outputs_of(self, asked: Sequence[Tokens], advance: Advance | None = None) -> Outputs:
+        """Batches of like length, so that little is computed on padding; outputs in the order given, by name."""
         if self.threads is not None and torch.get_num_threads() != self.threads:
             torch.set_num_threads(self.threads)
-        order = sorted(range(len(encodings)), key=lambda row: len(encodings[row].ids))
-        result = np.empty((len(encodings), len(self.labels)), dtype=np.float32)
+        windows = windows_of(asked)
+        order = sorted(range(len(windows)), key=lambda row: len(windows[row].ids))
+        found: dict[str, Array | list[Array]] = {}
         for start in range(0, len(order), BATCH):
             rows = order[start : start + BATCH]
-            result[rows] = self.forward(
-                pad([encodings[row] for row in rows], self._inputs, self._pad_id).arrays
+            batch = pad([windows[row] for row in rows], self._inputs, self._pad_id)
+            collect(
+                found, self._outputs, self.forward_all(batch.arrays), rows, batch.token_counts, len(windows)
             )
             if advance is not None:
                 advance(len(rows))
-        return result
+        return found or {one.name: np.empty((0, len(self.labels)), np.float32) for one in self._outputs}
 
     def forward(self, arrays: Mapping[str, Integers]) -> NDArray[np.float32]:
-        """Logits of shape (batch, labels) for token arrays of shape (batch, tokens)."""
+        """The first output, of a classifier logits of shape (batch, labels), for token arrays (batch, tokens)."""
+        return self.forward_all(arrays)[self._outputs[0].name]
+
+    def forward_all(self, arrays: Mapping[str, Integers]) -> dict[str, Array]:
+        """Every output by its name."""
         with torch.inference_mode():
             tensors = {name: torch.from_numpy(values).to(self.device) for name, values in arrays.items()}
-            return np.asarray(self._model(**tensors).logits.float().cpu().numpy())
+            given = self._model(**tensors)
+            return {
+                one.name: np.asarray(getattr(given, one.name).float().cpu().numpy()) for one in self._outputs
+            }

@@ -7,21 +7,22 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn import functional
 from transformers import PreTrainedModel
 
 from compress.data.labels import align, is_generic, normal_form
 from compress.data.rows import Rows, Splits
 from compress.errors import DataError, ModelError
-from compress.judge.metrics import score
 from compress.models.layer_drop import dropped_layers
 from compress.models.open import Opened, load_classifier
-from compress.models.trained import load_trained, save_trained
+from compress.models.predict import TorchPredictor
+from compress.models.trained import Trained, load_trained, save_trained, write_answering
 from compress.recipe import TeacherOptions
+from compress.tasks import SINGLE_LABEL, Task
 from compress.training.encoded import EncodedRows
 from compress.training.lesson import Batch, Lesson
 from compress.training.loop import Session, remove_checkpoints, train
 from serve.bundle import sha256
+from serve.tasks import Answering
 
 
 class _FineTuning(Lesson):
@@ -32,7 +33,7 @@ class _FineTuning(Lesson):
     def loss(self, batch: Batch) -> torch.Tensor:
         with dropped_layers(self.student, self._layer_drop):
             logits = self.answer(batch)
-        return functional.cross_entropy(logits.float(), batch["labels"])
+        return self.task.hard_loss(logits, batch["labels"])
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Alignment:
     names: tuple[str, ...]  # in the order of the teacher's outputs
     output_of: NDArray[np.int64] | None  # for each label id of the data, the teacher's output
     new_head: bool
+    task: Task = SINGLE_LABEL
 
     def apply(self, splits: Splits) -> Splits:
         """The splits with label ids that are the teacher's outputs."""
@@ -50,7 +52,11 @@ class Alignment:
             return replace(splits, label_names=self.names)
 
         def mapped(rows: Rows) -> Rows:
-            return rows if rows.labels is None else rows.with_labels(output_of[rows.labels])
+            return (
+                rows
+                if rows.labels is None
+                else rows.with_labels(self.task.relabelled(rows.labels, output_of))
+            )
 
         return replace(
             splits,
@@ -62,17 +68,23 @@ class Alignment:
 
 
 def align_teacher(
-    opened: Opened, options: TeacherOptions, splits: Splits, *, named_by_recipe: bool
+    opened: Opened,
+    options: TeacherOptions,
+    splits: Splits,
+    *,
+    named_by_recipe: bool,
+    task: Task = SINGLE_LABEL,
 ) -> Alignment:
     """Decide whose labels are which; raises where names do not settle it or nothing was ever trained."""
-    if not opened.has_trained_head and options.train is None:
+    if not opened.is_trained_for(task) and options.train is None:
         saved_as = ", ".join(opened.config.architectures or ["an unknown class"])
         raise ModelError(
-            f"{options.model} has no trained classification head: it was saved as {saved_as}",
+            f"{options.model} has no trained {task.head_in_words}: it was saved as {saved_as}",
             "a model that was fine-tuned on the task, or teacher.train to fine-tune it here",
             "add teacher.train: {epochs: 3, learning_rate: 5e-5}",
         )
-    _require_single_label(opened, options)
+    if options.train is None:
+        task.check_head(options.model, opened.label_names, getattr(opened.config, "problem_type", None))
     if not splits.is_labelled:
         if options.train is not None:
             raise DataError(
@@ -80,28 +92,34 @@ def align_teacher(
                 "labels to train on, or a teacher that is used as it is",
                 "set data.columns.label, or take teacher.train out",
             )
-        return Alignment(opened.label_names, None, new_head=False)
+        return Alignment(opened.label_names, None, new_head=False, task=task)
+    if not task.names_outputs:
+        return _unnamed(opened, options, task)
     data_names = splits.label_names or tuple(map(str, range(splits.label_count)))
-    if options.train is not None and not _same_labels(opened, splits):
-        return Alignment(data_names, np.arange(splits.label_count, dtype=np.int64), new_head=True)
+    if options.train is not None and not _same_labels(opened, splits, task):
+        identity = np.arange(splits.label_count, dtype=np.int64)
+        return Alignment(data_names, identity, new_head=True, task=task)
     output_of = align(
         opened.label_names, splits.label_names, splits.label_count, named_by_recipe=named_by_recipe
     )
     names = data_names if is_generic(opened.label_names) and splits.label_names else opened.label_names
-    return Alignment(names, output_of, new_head=False)
+    return Alignment(names, output_of, new_head=False, task=task)
 
 
-def _require_single_label(opened: Opened, options: TeacherOptions) -> None:
-    problem = getattr(opened.config, "problem_type", None)
-    if options.train is not None or (
-        len(opened.label_names) > 1 and problem in {None, "single_label_classification"}
-    ):
-        return
-    raise ModelError(
-        f"{options.model} is a model for {problem or 'regression'}, with {len(opened.label_names)} outputs",
-        "a classifier that gives each text one of at least two labels",
-        "several labels per text and regression are not built yet",
-    )
+def _unnamed(opened: Opened, options: TeacherOptions, task: Task) -> Alignment:
+    """Of a task whose outputs stand for no labels: the head is the model's own, where it has one of that width."""
+    own = opened.is_trained_for(task) and task.fits_outputs(len(opened.label_names))
+    names = opened.label_names if own else task.output_names
+    return Alignment(names, None, new_head=not own and options.train is not None, task=task)
+
+
+def tuned(trained: Trained, selection: Rows, session: Session) -> Answering:
+    """How the model answers, with what its task tunes on the selection rows."""
+    assert selection.labels is not None
+    rows = selection.take(np.flatnonzero(trained.task.has_label(selection.labels)))
+    logits = TorchPredictor(trained, device=session.compute.device).logits(rows.texts)
+    assert rows.labels is not None
+    return trained.task.tuned(session.metric_name, logits, rows.labels, trained.labels)
 
 
 def make_teacher(
@@ -113,10 +131,16 @@ def make_teacher(
     session: Session,
 ) -> Mapping[str, object]:
     """Fill the stage's folder with the teacher; returns its score on the selection rows where it was trained."""
-    model = load_classifier(opened, alignment.names, new_head=alignment.new_head)
+    task = alignment.task
+    model = load_classifier(opened, alignment.names, new_head=alignment.new_head, task=task)
     # A new head is drawn at random: the seed makes it the same one in a run that is resumed.
-    save_trained(model, opened.tokenizer, alignment.names, max_length, session.folder)
+    save_trained(
+        model, opened.tokenizer, alignment.names, max_length, session.folder, task.default_answering()
+    )
     if options.train is None:
+        if task.is_tuned and splits.is_labelled:
+            used = load_trained(session.folder, trust_remote_code=options.trust_remote_code)
+            write_answering(tuned(used, splits.validation, session), session.folder)
         return {"selection_score": None}
     start = load_trained(session.folder, trust_remote_code=options.trust_remote_code)
 
@@ -127,7 +151,8 @@ def make_teacher(
         options.train,
         session,
     )
-    save_trained(start.model, opened.tokenizer, alignment.names, max_length, session.folder)
+    answering = tuned(start, splits.validation, session) if task.is_tuned else task.default_answering()
+    save_trained(start.model, opened.tokenizer, alignment.names, max_length, session.folder, answering)
     remove_checkpoints(session.folder)
     return {"selection_score": best}
 
@@ -146,28 +171,14 @@ def source_digest(opened: Opened) -> str:
     return " ".join(f"{file.name}:{sha256(file)[:16]}" for file in files)
 
 
-def check_teacher(labels: Sequence[str], logits: NDArray[np.float32], rows: Rows) -> float:
-    """The teacher's accuracy on the selection rows; raises `ModelError` at chance or majority level.
-
-    Matthews correlation is 0 for guessing and for always naming the majority, whatever the labels'
-    shares; a teacher must be two standard errors above that.
-    """
-    assert rows.labels is not None
-    predicted = logits.argmax(axis=1)
-    accuracy = score("accuracy", rows.labels, predicted, len(labels))
-    correlation = score("matthews", rows.labels, predicted, len(labels))
-    if correlation >= min(max(0.05, 2 / np.sqrt(len(rows))), 0.5):
-        return accuracy
-    majority = float(np.bincount(rows.labels).max() / len(rows))
-    raise ModelError(
-        f"the teacher answers at chance: accuracy {accuracy:.3f} on {len(rows):,} rows, "
-        f"where always naming the commonest label gives {majority:.3f}",
-        "a teacher that knows the task",
-        "check that it was fine-tuned on these labels, in this order, or fine-tune it with teacher.train",
-    )
+def check_teacher(
+    labels: Sequence[str], logits: NDArray[np.float32], rows: Rows, task: Task = SINGLE_LABEL
+) -> float:
+    """The teacher's score on the selection rows; raises `ModelError` for one that guesses: `Task.check_teacher`."""
+    return task.check_teacher(labels, logits, rows)[1]
 
 
-def _same_labels(opened: Opened, splits: Splits) -> bool:
-    if not opened.has_trained_head or splits.label_names is None:
+def _same_labels(opened: Opened, splits: Splits, task: Task) -> bool:
+    if not opened.is_trained_for(task) or splits.label_names is None:
         return False
     return sorted(map(normal_form, opened.label_names)) == sorted(map(normal_form, splits.label_names))

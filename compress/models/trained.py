@@ -6,19 +6,24 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 import torch
+from pydantic import TypeAdapter
 from tokenizers import Tokenizer
-from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 from compress.errors import ModelError
-from compress.models import word_models as _registered  # noqa: F401  so that load_trained knows them
+from compress.models.heads import class_of
 from compress.models.tokenizer import load_tokenizer, position_limit, save_tokenizer
+from compress.tasks import SINGLE_LABEL, Task, task_of
+from serve.tasks import Answering, AnyAnswering
 
 WEIGHTS = "model.safetensors"
+ANSWERING = "answering.json"  # beside the weights, where anything is to be said
+_READER: TypeAdapter[Answering] = TypeAdapter(AnyAnswering)
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A classifier in PyTorch with everything that is needed to answer a text."""
+    """A model in PyTorch with everything that is needed to answer a text."""
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerFast
@@ -41,6 +46,19 @@ class Trained:
         """The saved `tokenizers` file: the same one that the bundle answers with."""
         return Tokenizer.from_file(str(self.folder / "tokenizer.json"))
 
+    @property
+    def task(self) -> Task:
+        """What the model was built for."""
+        return task_of(self.model)
+
+    @property
+    def answering(self) -> Answering:
+        """How its outputs become answers, with what was tuned for it."""
+        file = self.folder / ANSWERING
+        if file.is_file():
+            return _READER.validate_json(file.read_text(encoding="utf-8"))
+        return self.task.default_answering()
+
 
 def save_trained(
     model: PreTrainedModel,
@@ -48,8 +66,14 @@ def save_trained(
     labels: tuple[str, ...],
     max_length: int,
     folder: Path,
+    answering: Answering | None = None,
 ) -> None:
-    """Write the model in float32 with its label names, and its tokenizer, as a transformers model folder."""
+    """Write the model in float32 with its label names, and its tokenizer, as a transformers model folder.
+
+    With `answering` what was tuned for its answers lies beside it.
+    """
+    if answering is not None and answering != SINGLE_LABEL.default_answering():
+        write_answering(answering, folder)
     model.config.id2label = dict(enumerate(labels))
     model.config.label2id = {label: index for index, label in enumerate(labels)}
     model.float().cpu()
@@ -57,8 +81,13 @@ def save_trained(
     save_tokenizer(tokenizer, folder, max_length)
 
 
+def write_answering(answering: Answering, folder: Path) -> None:
+    """Put beside the weights how the model answers."""
+    (folder / ANSWERING).write_text(answering.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
 def open_trained(name: str) -> Trained:
-    """A classifier that this project did not save, in a model folder or on the Hub; raises `ModelError`.
+    """A model that this project did not save, in a model folder or on the Hub; raises `ModelError`.
 
     Its tokenizer is written to a folder of its own, since the one at hand may pad every text.
     """
@@ -81,11 +110,12 @@ def open_trained(name: str) -> Trained:
 
 def load_trained(folder: Path, *, trust_remote_code: bool = False) -> Trained:
     """The model in a folder that `save_trained` wrote, in evaluation mode on the CPU."""
-    model = AutoModelForSequenceClassification.from_pretrained(
+    config = AutoConfig.from_pretrained(str(folder), trust_remote_code=trust_remote_code)
+    model = class_of(config).from_pretrained(
         str(folder), dtype=torch.float32, trust_remote_code=trust_remote_code
     )
     model.eval()
     labels = tuple(model.config.id2label[index] for index in range(model.config.num_labels))
-    config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    saved = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
     tokenizer = load_tokenizer(str(folder), trust_remote_code=trust_remote_code)
-    return Trained(model, tokenizer, labels, int(config["model_max_length"]), folder)
+    return Trained(model, tokenizer, labels, int(saved["model_max_length"]), folder)

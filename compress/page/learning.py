@@ -8,6 +8,7 @@ from compress.page.axis import Axis, linear
 from compress.page.drawing import WIDTH, Drawing, across, line, mark, path, upright
 
 _TOP, _BOTTOM, _FOOT = 34.0, 190.0, 44.0
+_PLACES = ("first", "second", "third", "fourth", "fifth", "sixth")
 _LEFT = 44.0  # room for the numbers of an axis
 
 
@@ -38,7 +39,7 @@ def _curve(training: Training, report: Report, number: int) -> Drawing | None:
     kept = training.kept if training.score else None
     return Drawing(
         f"training-{number}",
-        training.stage,
+        _called(training.stage),
         f"{training.steps:,} steps"
         + (f"; the dashed line is the state that was kept, step {kept:,}." if kept else "."),
         ". ".join(
@@ -48,6 +49,15 @@ def _curve(training: Training, report: Report, number: int) -> Drawing | None:
         _BOTTOM + _FOOT,
         parts,
     )
+
+
+def _called(stage: str) -> str:
+    """A stage for people: `student-2-logits` is "student, second stage: logits"."""
+    who, _, rest = stage.partition("-")
+    number, _, method = rest.partition("-")
+    if method and number.isdecimal() and 0 < int(number) <= len(_PLACES):
+        return f"{who}, {_PLACES[int(number) - 1]} stage: {method}"
+    return stage
 
 
 def _panel(

@@ -29,11 +29,21 @@ def report_page(name: str, report: Report) -> str:
             "models",
             "The models",
             f"All on the same {report.fidelity.rows:,} test rows, none of which was used to choose anything. Time is "
-            "from text to label, one text at a time.",
+            + (
+                "from both texts to their label, one pair at a time."
+                if are_pairs(report)
+                else "from text to label, one text at a time."
+            ),
             sections.models(report),
             facts(sections.speed(report)),
         ),
         section("drawings", "How good, how fast", "", drawings([trade(report), spread(report)])),
+        section(
+            "batches",
+            "Many texts at once",
+            "What ships, asked in true batches of texts as they come, padded to the longest.",
+            sections.batches(report),
+        ),
         section(
             "fidelity",
             "Does it answer as its teacher does?",
@@ -100,6 +110,14 @@ def report_page(name: str, report: Report) -> str:
     )
 
 
+def are_pairs(report: Report) -> bool:
+    """Whether two texts were read together: the recipe names the second one, or a note says where it was found."""
+    data = report.recipe.get("data")
+    columns = data.get("columns") if isinstance(data, dict) else None
+    named = isinstance(columns, dict) and columns.get("text_pair") is not None
+    return named or any(note.startswith("pairs of texts: ") for note in report.notes)
+
+
 def _hero(name: str, report: Report) -> str:
     status, _, said = sentence(report).partition(": ")
     assert status == report.verdict.upper()
@@ -108,7 +126,8 @@ def _hero(name: str, report: Report) -> str:
         f'<header class="hero"><div class="line">{pill(report.verdict).markup}'
         f'<p class="over">{plain(name)} \u00b7 {plain(report.task)}</p></div>'
         f"<h1>{plain(capital(said))}.</h1>"
-        f'<p class="lead">{report.fidelity.rows:,} test rows, on {plain(machine.processor)} with '
+        f'<p class="lead">{report.fidelity.rows:,} test rows{", pairs of texts" * are_pairs(report)}, on '
+        f"{plain(machine.processor)} with "
         f"{machine.cores} cores, written {plain(report.created[:10])}.</p></header>"
         f'<div class="tiles">{"".join(_tile(*tile) for tile in _tiles(report))}</div>'
     )

@@ -10,6 +10,11 @@ from compress.judge.wording import RUNTIME_NAMES, metric_name, shipped_row
 from compress.page.drawing import plain
 from compress.page.markup import NONE, Cell, Column, Html, beside, bullets, pill, table
 
+_MEASURES = {
+    "max_abs_difference": "largest difference of a logit",
+    "relative_rms_difference": "root mean square difference, relative",
+}
+
 
 def gates(report: Report) -> str:
     """Every gate with what it says."""
@@ -117,6 +122,19 @@ def invariance(report: Report) -> str:
     return table(columns, rows) + f'<p class="lead">{plain(invariance_line(found))}.</p>'
 
 
+def batches(report: Report) -> str:
+    """What true batches of each size gave, and how a server asks the file."""
+    found = report.batches
+    if found is None:
+        return ""
+    columns = [Column("Texts in one go"), *(Column(f"{point.texts:,}", number=True) for point in found.curve)]
+    rates = [("texts per second", *(f"{point.per_second:,.0f}" for point in found.curve))]
+    way = f"in batches of up to {found.texts:,} texts" if found.together else "one by one"
+    return table(columns, rates) + (
+        f'<p class="lead">A server asks it {way}, and takes at most {found.tokens:,} tokens in one go.</p>'
+    )
+
+
 def ladder(report: Report) -> str:
     """What was tried before the file was chosen."""
     columns = [
@@ -159,7 +177,7 @@ def parity(report: Report) -> str:
         (
             model,
             one.file,
-            one.measure.replace("_", " "),
+            _MEASURES[one.measure],
             f"{one.difference:.2g}",
             f"{one.tolerance:.2g}",
             f"{one.texts:,}",

@@ -97,13 +97,16 @@ def trade(report: Report) -> Drawing | None:
         parts.append(line(x, low, x, high, f"interval {one.look}"))
         parts.append(f'<circle class="bubble {one.look}" cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}"/>')
         parts.append(f'<circle class="core {one.look}" cx="{x:.1f}" cy="{y:.1f}" r="2.5"/>')
-    for one in models:
-        x = places[one.name][0]
+    # The lowest first: its name goes below it, and leaves the room above to the others.
+    for one in sorted(models, key=lambda model: model.row.score):
+        x, y = places[one.name]
         size = f"{one.row.size_mb:.1f} MB"
         ends = [upwards.at(bound) for bound in one.row.score_ci]
         place = _free(max(one.name, size, key=len), x, ends, taken)
         taken.append(place)
         middle = (place.left + place.right) / 2
+        if not place.left <= x <= place.right or place.far_from(ends):
+            parts.append(line(x, y, min(max(x, place.left), place.right), place.nearest(y), "leader"))
         parts.append(
             letters(middle, place.top + 12, one.name, "name best" if one.ships else "name", "middle")
         )
@@ -201,18 +204,32 @@ class _Box:
             and other.top < self.bottom
         )
 
+    def far_from(self, ends: Sequence[float]) -> bool:
+        """Whether an interval with these ends is so far above or below that one may not see whose name it is."""
+        return min(abs(self.top - max(ends)), abs(min(ends) - self.bottom)) > 12
+
+    def nearest(self, y: float) -> float:
+        """The height within it that is nearest to `y`."""
+        return min(max(y, self.top), self.bottom)
+
 
 def _free(said: str, x: float, ends: Sequence[float], taken: Sequence[_Box]) -> _Box:
-    """A place for two lines over or under an interval with these ends, where they lie on nothing else."""
+    """A place for two lines near an interval with these ends, as near as they lie on nothing else."""
     width, height = LETTER * len(said), 32.0
-    left = min(max(x - width / 2, _LEFT + 2), WIDTH - MARGIN - width)
     low, high = max(ends), min(ends)
-    tops = [
-        start + sign * (6 + 17 * step) - (height if sign < 0 else 0)
-        for step in range(9)
-        for start, sign in ((high, -1), (low, 1))
+    tops = [low + 6 + 8 * step for step in range(16)] + [high - height - 6 - 8 * step for step in range(16)]
+    tops += [high + (low - high) * part / 8 - height / 2 for part in range(9)]  # beside it
+    lefts = [x - width / 2, x + 10, x - width - 10, *(_LEFT + 8.0 * step for step in range(50))]
+    boxes = [
+        _Box(left, top, left + width, top + height)
+        for left in (min(max(left, _LEFT + 2), WIDTH - MARGIN - width) for left in lefts)
+        for top in tops
+        if top >= _TOP - 8 and top + height <= _BOTTOM
     ]
-    boxes = [_Box(left, top, left + width, top + height) for top in tops]
-    inside = [one for one in boxes if one.top >= _TOP - 8 and one.bottom <= _BOTTOM]
-    free = [one for one in inside if not any(one.touches(other) for other in taken)]
-    return (free or inside or boxes)[0]
+
+    def distance(place: _Box) -> float:
+        upright_ = max(place.top - low, high - place.bottom, 0)
+        return upright_ + 0.7 * abs((place.left + place.right) / 2 - x)
+
+    boxes.sort(key=distance)
+    return next((one for one in boxes if not any(one.touches(other) for other in taken)), boxes[0])

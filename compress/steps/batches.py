@@ -36,6 +36,7 @@ def batches_stage(
             batching="batch",
             threads=1,
             largest_batch=max(SIZES),
+            answering=model.answering,
         )
         tokens = [len(encoding.ids) for encoding in runtime.tokens(some.texts)]
         found = choose_batches(

@@ -19,7 +19,12 @@ def cascade_stage(
     teacher_logits: NDArray[np.float32],
     labels: tuple[str, ...],
 ) -> Cascade | None:
-    """From the teacher's logits over the selection rows, (rows, labels), which are there already."""
+    """From the teacher's logits over the selection rows, (rows, labels), which are there already.
+
+    None for a task in which no probability of one label says how sure an answer is.
+    """
+    if not workshop.task.answers_as.ONE_LABEL:
+        return None
     rows = splits.validation
     student = answers(workshop, [shipped], rows, labels, "selection")[shipped.key]
     teacher, gold = softmax(teacher_logits), None

@@ -24,10 +24,10 @@ def generalization_stage(
     """One entry for each way to change the reported rows and each further file.
 
     Asked are the teacher, the first of the contestants, and the last one, which ships. `probabilities` are
-    the answers to the reported rows by contestant, (rows, labels) each.
+    the answers to the reported rows by contestant, as the task stacks them.
     """
     teacher, shipped = contestants[0], contestants[-1]
-    changed = changed_rows(splits.test, files, workshop.seed)
+    changed = changed_rows(splits.test, files, workshop.seed, workshop.task.perturbations)
     found = answers(workshop, [teacher, shipped], together(changed), labels, "generalization")
     test = Answers(probabilities[teacher.key], probabilities[shipped.key])
     gold = splits.test.labels if splits.is_labelled else None
@@ -35,6 +35,6 @@ def generalization_stage(
     for one in changed:
         part = slice(start, start + len(one.rows))
         both = Answers(found[teacher.key][part], found[shipped.key][part])
-        shifts.append(shift(one, both, test, gold, workshop.metric, workshop.seed))
+        shifts.append(shift(one, both, test, gold, workshop.metric, workshop.seed, workshop.task))
         start = part.stop
     return shifts

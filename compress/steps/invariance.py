@@ -26,7 +26,12 @@ def invariance_stage(
     def work(folder: Path) -> Mapping[str, object]:
         workshop.progress.say(f"{len(some):,} test texts alone and in company ...")
         found = invariance(
-            shipped.predictor, _in_true_batches(shipped), some.texts, labels, seed=workshop.seed
+            shipped.predictor,
+            _in_true_batches(shipped),
+            some.texts,
+            labels,
+            seed=workshop.seed,
+            task=workshop.task,
         )
         write_text(folder / FILE, found.model_dump_json(indent=2) + "\n")
         return {"flips": found.flips}
@@ -54,5 +59,5 @@ def _in_true_batches(shipped: Contestant) -> Open | None:
         return None
     tokenizer = model.folder / TOKENIZER
     return lambda threads: OnnxRuntime.from_files(
-        file, tokenizer, model.labels, batching="batch", threads=threads
+        file, tokenizer, model.labels, batching="batch", threads=threads, answering=model.answering
     )

@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from compress.data.rows import NO_LABEL, Rows
+from compress.data.rows import Rows
 from compress.data.stratify import sample
 from compress.errors import ProofError
 from compress.judge.latency import LatencyResult, measure, pilot
@@ -188,7 +188,7 @@ class _Judge:
     trained: Trained
     float_model: OnnxModel
     texts: Sequence[Input]
-    gold: NDArray[np.int64]
+    rows: Rows
     metric: Metric
     float_score: float
 
@@ -196,12 +196,14 @@ class _Judge:
     def of(cls, ladder: Ladder, rows: Rows) -> "_Judge":
         """On these rows; without labels, by agreement with the float file."""
         if rows.labels is not None:
-            rows = rows.take(np.flatnonzero(rows.labels != NO_LABEL))
-        judge = cls(ladder.trained, ladder.float_model, rows.texts, np.zeros(0, np.int64), ladder.metric, 1.0)
+            rows = rows.take(np.flatnonzero(ladder.trained.task.has_label(rows.labels)))
+        judge = cls(ladder.trained, ladder.float_model, rows.texts, rows, ladder.metric, 1.0)
         answers = judge.answers(ladder.float_model)
         if rows.labels is None:
-            return replace(judge, gold=answers, metric="accuracy")
-        judge = replace(judge, gold=rows.labels)
+            task = ladder.trained.task
+            return replace(
+                judge, rows=rows.with_labels(task.as_labels(answers)), metric=task.agreement_metric
+            )
         return replace(judge, float_score=judge.score(answers))
 
     def runtime(self, model: OnnxModel, threads: int | None = None) -> OnnxRuntime:
@@ -212,15 +214,18 @@ class _Judge:
             self.trained.labels,
             batching=model.batching,
             threads=threads,
+            answering=self.trained.answering,
         )
 
-    def answers(self, model: OnnxModel) -> NDArray[np.int64]:
-        """Label ids, (rows,)."""
-        return np.asarray(self.runtime(model).logits(self.texts).argmax(axis=1), np.int64)
+    def answers(self, model: OnnxModel) -> NDArray[np.float64]:
+        """What the task stacks of its answers, (rows, ...)."""
+        return self.trained.task.stack(self.runtime(model).predict(self.texts), self.trained.labels)
 
-    def score(self, answers: NDArray[np.int64]) -> float:
+    def score(self, answers: NDArray[np.float64]) -> float:
         """The metric of these answers."""
-        return score(self.metric, self.gold, answers, len(self.trained.labels))
+        task = self.trained.task
+        gold, marks = task.gold_marks(self.metric, self.rows), task.marks(self.metric, answers, self.rows)
+        return score(self.metric, gold, marks, len(self.trained.labels))
 
     def rung(self, quantiser: Quantiser, known: Circumstances, folder: Path) -> Rung:
         """Make the file in this folder and score it."""

@@ -21,11 +21,13 @@ from serve.bundle import sha256
 def answers_stage(
     workshop: Workshop, contestant: Contestant, rows: Rows, labels: tuple[str, ...], name: str
 ) -> Stage:
-    """A contestant's probabilities on these rows, for `read_answers`."""
+    """A contestant's answers to these rows, for `read_answers`."""
 
     def answer(folder: Path) -> Mapping[str, object]:
         predictor = contestant.predictor()
-        record_answers(contestant.key, predictor, rows.texts, labels, folder, workshop.progress)
+        record_answers(
+            contestant.key, predictor, rows.texts, labels, folder, workshop.progress, workshop.task
+        )
         return {}
 
     return workshop.do(name, _inputs([contestant], rows, labels), answer)
@@ -38,7 +40,7 @@ def answers(
     labels: tuple[str, ...],
     name: str = "answers",
 ) -> dict[str, NDArray[np.float64]]:
-    """The probabilities of every contestant on these rows, (rows, labels) each; a stage for each of them."""
+    """The answers of every contestant to these rows, as its task stacks them; a stage for each of them."""
     stages = {
         one.key: answers_stage(workshop, one, rows, labels, f"{name}-{one.key.replace(' ', '-')}")
         for one in contestants

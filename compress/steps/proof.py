@@ -28,12 +28,13 @@ def reference(trained: Trained, rows: Rows) -> Reference:
     """What files of this model are held against: its answers to some of the rows, and the rest of them."""
     encoder = trained.encoder
     return make_reference(
-        TorchPredictor(trained).forward,
+        TorchPredictor(trained).forward_all,
         input_names(trained.model),
         encoder,
         pad_id(encoder, trained.folder / "tokenizer_config.json"),
         rows.texts[:PROOF_TEXTS],
         further=rows.texts[PROOF_TEXTS:],
+        outputs=trained.answering.outputs(len(trained.labels)),
     )
 
 

@@ -21,7 +21,7 @@ from export.quantize import Auto, KeepFloat, Qat, Quantiser, Static
 from export.quantize.circumstances import Circumstances, Feed, saturates
 from export.quantize.qat import LEARNED_RANGES, fingerprint
 from export.quantize.ranges import Range
-from serve.encoding import pad, pad_id, tokenize
+from serve.encoding import cut_into_windows, pad, pad_id, read, windows_of
 from serve.inputs import Input
 from serve.session import open_session
 
@@ -84,6 +84,7 @@ def quantize_stage(
             "rows": rows.digest(),
             "metric": workshop.metric,
             "seed": workshop.seed,
+            **_here(options),
         },
         work,
     )
@@ -98,11 +99,32 @@ def quantize_stage(
     return Quantized(small, (read_finding(stage.folder),), ladder_rows)
 
 
+def _here(options: Quantiser | Auto) -> dict[str, object]:
+    """What the result owes to this processor: how many bits weights may have, and which candidate was fastest."""
+    facts = machine()
+    timed_on = {"machine": facts.model_dump()} if isinstance(options, Auto) else {}
+    return {"saturates": saturates(facts.instruction_set), **timed_on}
+
+
+def seven_bits(quantized: OnnxModel | None) -> list[str]:
+    """A sentence for people where an int8 file has smaller weights for this processor's sake."""
+    if quantized is None or quantized.precision != "int8" or not saturates(machine().instruction_set):
+        return []
+    return [
+        "this processor has no VNNI: it adds products of 8-bit numbers up in 16 bits, where they would be cut off, so "
+        "the int8 weights have 7 bits. On a processor with VNNI the same command makes weights of 8 bits"
+    ]
+
+
 def calibration_feeds(model: OnnxModel, trained: Trained, texts: Sequence[Input]) -> list[Feed]:
     """The texts as the graph takes them, one each and unpadded."""
-    inputs = open_session(model.path, len(trained.labels), threads=1).inputs
+    count = len(trained.labels)
+    inputs = open_session(model.path, count, outputs=trained.answering.outputs(count), threads=1).inputs
     padding = pad_id(trained.encoder, trained.folder / "tokenizer_config.json")
-    return [pad([encoding], inputs, padding).arrays for encoding in tokenize(trained.encoder, texts)]
+    tokenizer = trained.encoder
+    cut_into_windows(tokenizer, trained.answering)
+    windows = windows_of(read(tokenizer, texts, trained.answering))
+    return [pad([window], inputs, padding).arrays for window in windows]
 
 
 def learned_ranges(trained: Trained) -> dict[str, Range]:

@@ -109,7 +109,7 @@ def _start(workshop: Workshop, student: Student, room: Classroom, name: str) -> 
         set_seed(workshop.seed)
         model, tokenizer = student.build(teacher, room.transfer, workshop.compute.device)
         max_length = min(teacher.max_length, position_limit(tokenizer, model.config))
-        save_trained(model, tokenizer, teacher.labels, max_length, folder)
+        save_trained(model, tokenizer, teacher.labels, max_length, folder, teacher.answering)
         return {"parameters": sum(parameter.numel() for parameter in model.parameters())}
 
     inputs: dict[str, object] = {

@@ -11,7 +11,8 @@ from transformers import set_seed
 
 from compress.data.rows import Rows, Splits
 from compress.distill.teacher_logits import compute_teacher_logits, read_teacher_logits
-from compress.models.teacher import check_teacher, make_teacher, source_digest
+from compress.judge.wording import METRIC_NAMES
+from compress.models.teacher import make_teacher, source_digest
 from compress.models.teachers import Teachers, spelled_as_first
 from compress.models.trained import load_trained
 from compress.prepare import Prepared, PreparedTeacher
@@ -71,6 +72,7 @@ def _teacher(workshop: Workshop, one: PreparedTeacher, prepared: Prepared, name:
         "seed": workshop.seed,
         "bf16": workshop.compute.bf16,
         "metric": workshop.metric,
+        "task": workshop.task.key,
     }
 
     def work(folder: Path) -> Mapping[str, object]:
@@ -122,5 +124,7 @@ def _check(
 ) -> None:
     """Before an hour goes into a student: do these teachers know the task?"""
     if split == "validation" and splits.is_labelled:
-        accuracy = check_teacher(taught.teachers.labels, logits, splits.validation)
-        workshop.progress.say(f"teacher: accuracy {accuracy:.3f} on {len(logits):,} selection rows")
+        metric, score = workshop.task.check_teacher(taught.teachers.labels, logits, splits.validation)
+        workshop.progress.say(
+            f"teacher: {METRIC_NAMES.get(metric, metric)} {score:.3f} on {len(splits.validation):,} selection rows"
+        )

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 
 from compress.augment import Augment, augmented_texts, masked_lm_of
 from compress.data.check import plain
-from compress.data.rows import NO_LABEL, Rows, Splits
+from compress.data.rows import Rows, Splits
 from compress.models.open import Opened
 from compress.models.teacher import source_digest
 from compress.models.trained import Trained
@@ -84,7 +84,7 @@ def make_transfer(
     added = made + extra
     labels = None
     if train.labels is not None:
-        labels = np.concatenate([train.labels, np.full(len(added), NO_LABEL, dtype=np.int64)])
+        labels = np.concatenate([train.labels, workshop.task.no_labels(train.labels, len(added))])
     return Transfer(Rows([*train.texts, *added], labels), len(made), len(extra), held_out)
 
 

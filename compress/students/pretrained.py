@@ -42,8 +42,9 @@ class Pretrained(ModelSource):
         """The student before it learns, and its tokenizer; a new head is drawn from torch's generator."""
         opened = self._open()
         with _named_as_student():
-            model = load_classifier(opened, teacher.labels, new_head=opened.label_names != teacher.labels)
-        if opened.has_trained_head and opened.label_names != teacher.labels:
+            new_head = opened.label_names != teacher.labels
+            model = load_classifier(opened, teacher.labels, new_head=new_head, task=teacher.task)
+        if opened.has_trained_head and new_head:
             model = self._without_its_head(model)
         _with_task_of(teacher.model.config, model.config)
         model = model.float().cpu().eval()

@@ -3,17 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from compress.data.rows import Rows
+from compress.data.rows import NO_LABEL, Rows
 from compress.models.trained import Trained
 from compress.training.lesson import Batch
 from compress.training.rows import Example
-from serve.encoding import pad_id, tokenize
+from serve.encoding import cut_into_windows, pad_id, read, windows_of
 
 
 class EncodedRows(Dataset[Example]):
@@ -32,11 +33,13 @@ class EncodedRows(Dataset[Example]):
         teacher: Trained | None = None,
     ) -> None:
         encoder = trained.encoder
-        encodings = tokenize(encoder, rows.texts)
+        cut_into_windows(encoder, trained.answering)
+        asked = read(encoder, rows.texts, trained.answering)
+        encodings = windows_of(asked)
         self.input_ids = [encoding.ids for encoding in encodings]
         # Of single texts they are all 0, which a model takes for granted.
         self.token_type_ids = [encoding.type_ids for encoding in encodings] if rows.are_pairs else None
-        self.labels = rows.labels
+        self.labels = None if rows.labels is None else trained.task.example_labels(asked, rows.labels)
         self.teacher_logits = teacher_logits
         self.pad_id = pad_id(encoder, trained.folder / "tokenizer_config.json")
         self.teacher_input_ids: list[list[int]] | None = None
@@ -44,10 +47,12 @@ class EncodedRows(Dataset[Example]):
         self.teacher_pad_id = self.pad_id
         self.aligned = True
         if teacher is not None and teacher.encoder.to_str() != encoder.to_str():
-            theirs = tokenize(teacher.encoder, rows.texts)
+            other = teacher.encoder
+            cut_into_windows(other, teacher.answering)
+            theirs = windows_of(read(other, rows.texts, teacher.answering))
             ids = [encoding.ids for encoding in theirs]
-            self.aligned = all(len(own) == len(other) for own, other in zip(self.input_ids, ids, strict=True))
-            self.teacher_pad_id = pad_id(teacher.encoder, teacher.folder / "tokenizer_config.json")
+            self.aligned = list(map(len, self.input_ids)) == list(map(len, ids))
+            self.teacher_pad_id = pad_id(other, teacher.folder / "tokenizer_config.json")
             self.teacher_input_ids = ids if self.aligned else None
             if self.aligned and rows.are_pairs:
                 self.teacher_token_type_ids = [encoding.type_ids for encoding in theirs]
@@ -77,7 +82,7 @@ class EncodedRows(Dataset[Example]):
         if self.token_type_ids is not None:
             example["token_type_ids"] = self.token_type_ids[index]
         if self.labels is not None:
-            example["labels"] = int(self.labels[index])
+            example["labels"] = self.labels[index]
         if self.teacher_logits is not None:
             example["teacher_logits"] = self.teacher_logits[index]
         if self.teacher_input_ids is not None:
@@ -105,15 +110,25 @@ class PadToLongest:
             if name in examples[0]:
                 batch[name] = _padded([example[name] for example in examples], 0)
         if "labels" in examples[0]:
-            batch["labels"] = torch.tensor([example["labels"] for example in examples], dtype=torch.long)
+            batch["labels"] = _labels([example["labels"] for example in examples])
         if "teacher_logits" in examples[0]:
-            logits = np.stack([example["teacher_logits"] for example in examples])
-            batch["teacher_logits"] = torch.from_numpy(logits)
+            logits = [example["teacher_logits"] for example in examples]
+            if logits[0].ndim > 1:  # one for each token, kept at the length of the longest example of all
+                logits = [np.nan_to_num(values[: batch["input_ids"].shape[1]]) for values in logits]
+            batch["teacher_logits"] = torch.from_numpy(np.stack(logits))
         if "teacher_input_ids" in examples[0]:
             batch["teacher_input_ids"] = _padded(
                 [example["teacher_input_ids"] for example in examples], self.teacher_pad_id
             )
         return batch
+
+
+def _labels(rows: Sequence[Any]) -> torch.Tensor:
+    """Of every example a number, or as many as there are labels, or one for each token."""
+    if isinstance(rows[0], list):
+        return _padded(rows, NO_LABEL)
+    values = np.stack([np.asarray(row) for row in rows])
+    return torch.from_numpy(values.astype(np.float32 if values.dtype.kind == "f" else np.int64))
 
 
 def _padded(rows: Sequence[Sequence[int]], value: int) -> torch.Tensor:

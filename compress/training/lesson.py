@@ -5,11 +5,12 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from compress.models.predict import input_names
+from compress.tasks import task_of
 
-# `input_ids` and `attention_mask` (batch, tokens); `labels` (batch,), NO_LABEL where only a teacher answers;
-# `teacher_logits` (batch, labels). What is not known is absent. Where the teacher has a vocabulary of its
-# own there is `teacher_input_ids` (batch, tokens), token for token. Of pairs of texts there is `token_type_ids`, and
-# `teacher_token_type_ids` beside `teacher_input_ids`.
+# `input_ids` and `attention_mask` (batch, tokens); `labels` as the task has them, of a classifier (batch,), with
+# NO_LABEL where only a teacher answers; `teacher_logits`, of a classifier (batch, labels). What is not known is absent.
+# Where the teacher has a vocabulary of its own there is `teacher_input_ids` (batch, tokens), token for token. Of pairs
+# of texts there is `token_type_ids`, and `teacher_token_type_ids` beside `teacher_input_ids`.
 Batch = dict[str, torch.Tensor]
 
 
@@ -33,15 +34,15 @@ class Lesson(nn.Module):
     def __init__(self, student: PreTrainedModel) -> None:
         super().__init__()
         self.student = student
+        self.task = task_of(student)
 
     def loss(self, batch: Batch) -> torch.Tensor:
         """The loss of one batch, a scalar; each method gives its own."""
         raise NotImplementedError
 
     def answer(self, batch: Batch) -> torch.Tensor:
-        """The student's logits, (batch, labels)."""
-        logits: torch.Tensor = self.student(**model_inputs(self.student, batch)).logits
-        return logits
+        """The student's logits: what its task reads, of a classifier (batch, labels)."""
+        return self.task.read_logits(self.student(**model_inputs(self.student, batch)))
 
     def forward(self, **batch: torch.Tensor) -> dict[str, torch.Tensor]:
         """`loss` while training, else the student's `logits`, by which checkpoints are selected."""

@@ -35,7 +35,7 @@ from compress.training.watch import ProgressCallback
 MOST_STEPS_BETWEEN_CHECKPOINTS = 500
 CHECKPOINTS = "checkpoints"
 
-Metric = Callable[[NDArray[np.int64], NDArray[np.int64]], float]  # gold and predicted label ids
+Score = Callable[[NDArray[Any], NDArray[np.float32]], float]  # of labels and logits
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Session:
     title: str
     seed: int
     compute: Compute
-    metric: Metric
+    score: Score
     metric_name: str
     report_to: tuple[str, ...]
     progress: Progress
@@ -238,7 +238,10 @@ def _scorer(session: Session) -> Callable[[EvalPrediction], dict[str, float]]:
         logits = (
             prediction.predictions[0] if isinstance(prediction.predictions, tuple) else prediction.predictions
         )
-        predicted = np.asarray(logits, dtype=np.float32).argmax(axis=-1)
-        return {session.metric_name: session.metric(np.asarray(prediction.label_ids), predicted)}
+        return {
+            session.metric_name: session.score(
+                np.asarray(prediction.label_ids), np.asarray(logits, dtype=np.float32)
+            )
+        }
 
     return score

@@ -1,22 +1,27 @@
 """What a bundle is judged by: rows, their labels, the teacher's answers to them."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
+from compress.data.rows import Rows
 from compress.judge.metrics import Metric, score
 from compress.judge.report import Report
-from serve.bundle import EVALUATION, REPORT, Bundle
+from compress.tasks import SINGLE_LABEL, Fault, Task
+from compress.verify.report_file import REBUILD, read_report
+from serve.bundle import EVALUATION, Bundle
 from serve.errors import BundleError
 from serve.inputs import Input
 
 _ROUNDED = 2e-6  # probabilities in evaluation.jsonl have six decimals
-_REBUILD = "make the bundle again with `compress run`, or copy it again from where it was made"
+
+__all__ = ["Evidence", "evaluation_rows", "read_evidence", "read_report", "task_score"]
 
 
 @dataclass(frozen=True)
@@ -25,35 +30,16 @@ class Evidence:
 
     source: str  # where they are from, for people
     texts: Sequence[Input]
-    gold: NDArray[np.int64] | None  # label ids, (rows,); None where not every row has a label
-    teacher: NDArray[np.float64] | None  # its probabilities, (rows, labels); None where they are not known
+    gold: NDArray[Any] | None  # labels as the task has them, (rows, ...); None where not every row has one
+    teacher: NDArray[np.float64] | None  # its answers as the task stacks them; None where they are not known
+
+    @property
+    def rows(self) -> Rows:
+        """Texts with their labels."""
+        return Rows(self.texts, self.gold)
 
 
-def read_report(bundle: Bundle) -> Report:
-    """The report in the bundle; raises `BundleError` where there is none that this version reads."""
-    path = bundle.folder / REPORT
-    if REPORT not in bundle.manifest.files:
-        raise BundleError(f"{bundle.folder} has no {REPORT}", "the report of the run that made it", _REBUILD)
-    try:
-        report = Report.model_validate_json(path.read_text(encoding="utf-8"))
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
-        raise BundleError(
-            f"{path}: {place}: {first['msg']}",
-            "a report as this version writes it",
-            "install the version of compress-toolchain that made it, or make the bundle again",
-        ) from None
-    if report.labels != bundle.manifest.labels:
-        raise BundleError(
-            f"{path} has the labels {', '.join(report.labels[:6])}, in this order",
-            f"the order of the model's outputs: {', '.join(bundle.manifest.labels[:6])}",
-            _REBUILD,
-        )
-    return report
-
-
-def read_evidence(bundle: Bundle, report: Report, metric: Metric) -> Evidence:
+def read_evidence(bundle: Bundle, report: Report, metric: Metric, task: Task = SINGLE_LABEL) -> Evidence:
     """The bundle's own test rows; raises `BundleError` where they are not those that the report speaks of.
 
     Hashes tell that a file is the one that was packed, not that it is right: so each of the teacher's answers must be
@@ -66,49 +52,51 @@ def read_evidence(bundle: Bundle, report: Report, metric: Metric) -> Evidence:
             "the rows of the run, or other rows with labels",
             "give a file with --data, or make the bundle with `bundle: {rows: true}`",
         )
-    found = evaluation_rows(path, bundle.manifest.labels)
+    found = evaluation_rows(path, bundle.manifest.labels, task)
     if found.teacher is None or len(found.texts) != report.fidelity.rows:
         raise BundleError(
             f"{path} holds {len(found.texts):,} rows with {'no' if found.teacher is None else 'the'} teacher's answers",
             f"the {report.fidelity.rows:,} rows that the report speaks of, each with the teacher's answer",
-            _REBUILD,
+            REBUILD,
         )
     reported = next((row.score for row in report.models if row.name == "teacher"), None)
     if found.gold is not None and report.metric is not None and reported is not None:
-        again = score(metric, found.gold, found.teacher.argmax(axis=1), len(bundle.manifest.labels))
+        again = task_score(task, metric, found.rows, found.teacher)
         if abs(again - reported) > _ROUNDED:
             raise BundleError(
                 f"by the labels and answers in {path} the teacher's {metric} is {again:.4f}",
                 f"{reported:.4f}, as the report has it; labels may stand there in another order",
-                _REBUILD,
+                REBUILD,
             )
     return found
 
 
-def evaluation_rows(path: Path, labels: Sequence[str]) -> Evidence:
+def evaluation_rows(path: Path, labels: Sequence[str], task: Task = SINGLE_LABEL) -> Evidence:
     """The rows of a file like evaluation.jsonl: `text`, and where it has them `label` and `teacher`.
 
     Raises `BundleError` with the line for what is no such row. Where a row has no label, none is used; the same of
     the teacher's answers.
     """
     texts: list[Input] = []
-    gold: list[int | None] = []
-    teacher: list[list[float] | None] = []
+    gold: list[Any] = []
+    teacher: list[Any] = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         place = f"{path}, line {number}"
         row = _object(line, place)
         texts.append(_text(row, place))
-        gold.append(_label_id(row.get("label"), labels, place))
-        teacher.append(_probabilities(row.get("teacher"), labels, place))
+        label, answer = row.get("label"), row.get("teacher")
+        with _placed(place):
+            gold.append(None if label is None else task.read_label(label, labels))
+            teacher.append(None if answer is None else task.read_answer(answer, labels))
     if not texts:
-        raise BundleError(f"{path} has no rows", "a row in each line", _REBUILD)
+        raise BundleError(f"{path} has no rows", "a row in each line", REBUILD)
     known = [label for label in gold if label is not None]
     answers = [row for row in teacher if row is not None]
     return Evidence(
         path.name,
         texts,
-        np.asarray(known, dtype=np.int64) if len(known) == len(texts) else None,
-        np.asarray(answers, dtype=np.float64) if len(answers) == len(texts) else None,
+        task.gathered_labels(known) if len(known) == len(texts) else None,
+        task.gathered_answers(answers) if len(answers) == len(texts) else None,
     )
 
 
@@ -129,41 +117,16 @@ def _text(row: Mapping[str, object], place: str) -> Input:
     return text if second is None else (text, second)
 
 
-def _label_id(label: object, labels: Sequence[str], place: str) -> int | None:
-    if label is None:
-        return None
-    if label not in labels:
-        raise BundleError(
-            f"{place} has the label {label!r}", f"one of {', '.join(labels[:8])}", "mend the line"
-        )
-    return labels.index(str(label))
+@contextmanager
+def _placed(place: str) -> Iterator[None]:
+    """Within, what is no label or answer of the task is a `BundleError` that says where it stands."""
+    try:
+        yield
+    except Fault as fault:
+        raise BundleError(f"{place}{fault.found}", fault.expected, fault.remedy or "mend the line") from None
 
 
-def _probabilities(teacher: object, labels: Sequence[str], place: str) -> list[float] | None:
-    """The teacher's probabilities in the order of the labels; its label is the most probable one."""
-    if teacher is None:
-        return None
-    answer = teacher if isinstance(teacher, dict) else {}
-    found = answer.get("probabilities")
-    if (
-        not isinstance(found, dict)
-        or set(found) != set(labels)
-        or not all(isinstance(value, float | int) for value in found.values())
-    ):
-        raise BundleError(
-            f"{place}: the teacher's answer has probabilities of {', '.join(found or ['nothing'])}",
-            f"a probability for each of {', '.join(labels[:8])}",
-            _REBUILD,
-        )
-    row = [float(found[label]) for label in labels]
-    label = _label_id(answer.get("label"), labels, place)
-    if label is None or row[label] < max(row) - _ROUNDED:
-        likely = labels[row.index(max(row))]
-        raise BundleError(
-            f"{place}: the teacher's label is {answer.get('label')}, and its most probable label is {likely}",
-            "the most probable label as the answer; labels may stand there in another order",
-            _REBUILD,
-        )
-    # Of labels that six decimals make equal the answer counts.
-    row[label] = float(np.nextafter(max(row), 2.0))
-    return row
+def task_score(task: Task, metric: Metric, rows: Rows, answers: NDArray[np.float64]) -> float:
+    """The metric of answers to rows with labels."""
+    gold, marks = task.gold_marks(metric, rows), task.marks(metric, answers, rows)
+    return score(metric, gold, marks, answers.shape[1])

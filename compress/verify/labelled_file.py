@@ -5,9 +5,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from compress.data.names import LABEL_NAMES, PAIR_NAMES, TEXT_NAMES
+from compress.tasks import SINGLE_LABEL, Fault, Task
 from compress.verify.evidence import Evidence, evaluation_rows
 from serve.encoding import check_text
 from serve.errors import InputError
@@ -15,10 +14,16 @@ from serve.inputs import Input
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _KNOWN = "csv, tsv or jsonl"
+_JOINED = "\0labels"  # no column of a file is called so
 
 
 def read_labelled_file(
-    path: Path, labels: Sequence[str], recipe: Mapping[str, object], *, pairs: bool = False
+    path: Path,
+    labels: Sequence[str],
+    recipe: Mapping[str, object],
+    *,
+    pairs: bool = False,
+    task: Task = SINGLE_LABEL,
 ) -> Evidence:
     """The rows of a csv, tsv or jsonl file, with labels and the teacher's answers where it has them.
 
@@ -32,7 +37,7 @@ def read_labelled_file(
     if not rows:
         raise InputError(f"{path} has no rows", "a text in each row", "check how the file was written")
     if "teacher" in rows[0]:
-        return evaluation_rows(path, labels)
+        return evaluation_rows(path, labels, task)
     data = recipe.get("data")
     data = data if isinstance(data, Mapping) else {}
     columns = data.get("columns")
@@ -42,7 +47,10 @@ def read_labelled_file(
         first, second = next((names for names in PAIR_NAMES if set(names) <= set(rows[0])), (first, second))
     text = _column(path, rows[0], first, TEXT_NAMES)
     text_pair = _column(path, rows[0], second, ("text_pair",)) if pairs else None
-    label = _column(path, rows[0], columns.get("label"), LABEL_NAMES, needed=False)
+    named = columns.get("label")
+    if isinstance(named, list):  # a column of 0 and 1 for each label
+        rows = [{**row, _JOINED: {str(one): row.get(str(one)) for one in named}} for row in rows]
+    label = _column(path, rows[0], _JOINED if isinstance(named, list) else named, LABEL_NAMES, needed=False)
     assert text is not None
     names = _names_by_number(data.get("labels"))
     texts: list[Input] = []
@@ -51,8 +59,10 @@ def read_labelled_file(
         texts.append(one if text_pair is None else (one, _text(path, number, row.get(text_pair))))
     if label is None:
         return Evidence(path.name, texts, None, None)
-    gold = [_label(path, number, row.get(label), labels, names) for number, row in enumerate(rows, start=1)]
-    return Evidence(path.name, texts, np.asarray(gold, dtype=np.int64), None)
+    gold = [
+        _label(path, number, row.get(label), labels, names, task) for number, row in enumerate(rows, start=1)
+    ]
+    return Evidence(path.name, texts, task.gathered_labels(gold), None)
 
 
 def _rows(path: Path) -> Iterator[Mapping[str, object]]:
@@ -99,7 +109,7 @@ def _text(path: Path, number: int, text: object) -> str:
         raise InputError(f"{path}, row {number}: {error.found}", error.expected, error.remedy) from None
 
 
-def _names_by_number(labels: object) -> Mapping[str, str]:
+def _names_by_number(labels: object) -> dict[str, str]:
     """What numbers mean by the recipe's `data.labels`, which is a list or a mapping."""
     if isinstance(labels, Mapping):
         return {str(number): str(name) for number, name in labels.items()}
@@ -108,15 +118,10 @@ def _names_by_number(labels: object) -> Mapping[str, str]:
     return {}
 
 
-def _label(path: Path, number: int, found: object, labels: Sequence[str], names: Mapping[str, str]) -> int:
-    label = str(found).strip()
-    # As a run matches the names of data and teacher: capitals make no other label.
-    places = {name.casefold(): place for place, name in enumerate(labels)}
-    place = places.get(label.casefold(), places.get(names.get(label, "").casefold()))
-    if place is None:
-        raise InputError(
-            f"{path}, row {number}: the label {found!r}",
-            f"one of the bundle's labels: {', '.join(labels[:8])}",
-            "write the labels by name; numbers mean nothing without `data.labels` in the recipe",
-        )
-    return place
+def _label(
+    path: Path, number: int, found: object, labels: Sequence[str], names: dict[str, str], task: Task
+) -> object:
+    try:
+        return task.parse_label(found, labels, names)
+    except Fault as fault:
+        raise InputError(f"{path}, row {number}: {fault.found}", fault.expected, fault.remedy or "") from None

@@ -9,23 +9,25 @@ from typing import NamedTuple
 from compress.data.rows import Rows
 from compress.judge.answers import CHUNK
 from compress.judge.bootstrap import Estimate, score_interval
-from compress.judge.fidelity import fidelity, stack_probabilities
+from compress.judge.fidelity import fidelity
 from compress.judge.gates import Thresholds, judge, verdict
 from compress.judge.invariance import ROWS, invariance
 from compress.judge.latency import MIN_CLEAN_ROUNDS, LatencyResult, measure, pilot
 from compress.judge.machine import machine, versions
-from compress.judge.metrics import METRICS, Floats, Metric, score
+from compress.judge.metrics import Floats, Metric
 from compress.judge.report import Fidelity, Gate, Invariance, Report, Status
 from compress.judge.speedup import latency_rows
 from compress.judge.wording import shipped_row
 from compress.progress import Progress
+from compress.tasks import Task, task_named
 from compress.verify.document import NotMeasured, Verification
-from compress.verify.evidence import Evidence, read_evidence, read_report
+from compress.verify.evidence import Evidence, read_evidence, read_report, task_score
 from compress.verify.labelled_file import read_labelled_file
 from serve.bundle import Bundle, read
 from serve.errors import BundleError
 from serve.inputs import Input
 from serve.runtime import OnnxRuntime
+from serve.tasks import Answer
 from serve.threads import available_threads
 
 SECONDS = 10.0  # of timing, for each number of threads
@@ -38,6 +40,7 @@ class _Asked(NamedTuple):
     metric: Metric
     thresholds: Thresholds
     seed: int
+    task: Task
 
 
 def verify_bundle(
@@ -53,11 +56,13 @@ def verify_bundle(
     asked = _asked(report, bundle)
     labels = bundle.manifest.labels
     if data is None:
-        evidence = read_evidence(bundle, report, asked.metric)
+        evidence = read_evidence(bundle, report, asked.metric, asked.task)
     else:
-        evidence = read_labelled_file(data, labels, report.recipe, pairs=bundle.manifest.text_pair)
+        evidence = read_labelled_file(
+            data, labels, report.recipe, pairs=bundle.manifest.text_pair, task=asked.task
+        )
 
-    answers = _answers(OnnxRuntime(bundle), evidence.texts, labels, progress)
+    answers = _answers(OnnxRuntime(bundle), evidence.texts, labels, progress, asked.task)
     found = None
     if evidence.teacher is not None:
         found = fidelity(
@@ -68,6 +73,7 @@ def verify_bundle(
             seed=asked.seed,
             labels=labels,
             texts=evidence.texts,
+            task=asked.task,
         )
     rows = Rows(evidence.texts, evidence.gold)
     drawn = rows.take(rows.drawn(ROWS, asked.seed)).texts
@@ -78,6 +84,7 @@ def verify_bundle(
         drawn,
         labels,
         seed=asked.seed,
+        task=asked.task,
     )
     timings = _timings(bundle, drawn, seconds, asked.seed, progress)
     size_mb = bundle.model_path.stat().st_size / 1e6
@@ -114,34 +121,56 @@ def verify_bundle(
 def _asked(report: Report, bundle: Bundle) -> _Asked:
     """Metric, thresholds and seed of the recipe; raises `BundleError` for what this version does not know."""
     recipe = report.recipe
-    metric, gates, seed = recipe.get("metric", METRICS[0]), recipe.get("gates", {}), recipe.get("seed", 0)
+    task = _task(report, bundle)
+    metric, gates, seed = (
+        recipe.get("metric", task.metrics[0]),
+        recipe.get("gates", {}),
+        recipe.get("seed", 0),
+    )
     known = {field.name for field in fields(Thresholds)}
     unknown = [str(name) for name in gates if name not in known] if isinstance(gates, Mapping) else ["gates"]
-    if metric not in METRICS or unknown or not isinstance(gates, Mapping) or not isinstance(seed, int):
+    if metric not in task.metrics or unknown or not isinstance(gates, Mapping) or not isinstance(seed, int):
         raise BundleError(
             f"the recipe in {bundle.folder}/report.json asks for {', '.join(unknown) or f'metric {metric}'}",
-            f"a metric among {', '.join(METRICS)} and gates among {', '.join(sorted(known))}",
+            f"a metric among {', '.join(task.metrics)} and gates among {', '.join(sorted(known))}",
             "install the version of compress-toolchain that made the bundle",
         )
-    return _Asked(METRICS[METRICS.index(metric)], Thresholds(**gates), seed)
+    return _Asked(str(metric), Thresholds(**gates), seed, task)
+
+
+def _task(report: Report, bundle: Bundle) -> Task:
+    """What the model was trained for, with what its answers are held against; raises `BundleError`."""
+    try:
+        return task_named(report.task, report.problem_type).answered_by(bundle.manifest.answering)
+    except KeyError as unknown:
+        raise BundleError(
+            f"{bundle.folder}/report.json is of the task {unknown.args[0]}",
+            "a task that this version knows",
+            "install the version of compress-toolchain that made the bundle",
+        ) from None
 
 
 def _answers(
-    runtime: OnnxRuntime, texts: Sequence[Input], labels: Sequence[str], progress: Progress
+    runtime: OnnxRuntime, texts: Sequence[Input], labels: Sequence[str], progress: Progress, task: Task
 ) -> Floats:
-    """Probabilities of shape (rows, labels), through the runtime that serves."""
-    answers = []
+    """What the task stacks of the answers, (rows, ...), through the runtime that serves."""
+    answers: list[Answer] = []
     with progress.bar("answers", len(texts)) as advance:
         for start in range(0, len(texts), CHUNK):
             chunk = texts[start : start + CHUNK]
             answers += runtime.predict(chunk)
             advance(len(chunk))
-    return stack_probabilities(answers, labels)
+    return task.stack(answers, labels)
 
 
 def _in_true_batches(bundle: Bundle, threads: int) -> OnnxRuntime:
     return OnnxRuntime.from_files(
-        bundle.model_path, bundle.tokenizer_path, bundle.manifest.labels, batching="batch", threads=threads
+        bundle.model_path,
+        bundle.tokenizer_path,
+        bundle.manifest.labels,
+        batching="batch",
+        threads=threads,
+        answering=bundle.manifest.answering,
     )
 
 
@@ -184,15 +213,15 @@ def _verdict(gates: Sequence[Gate], not_measured: Sequence[NotMeasured]) -> Stat
 def _score(evidence: Evidence, answers: Floats, asked: _Asked) -> Estimate | None:
     if evidence.gold is None:
         return None
-    predicted = answers.argmax(axis=1)
-    return score_interval(asked.metric, evidence.gold, predicted, answers.shape[1], seed=asked.seed)
+    gold = asked.task.gold_marks(asked.metric, evidence.rows)
+    marks = asked.task.marks(asked.metric, answers, evidence.rows)
+    return score_interval(asked.metric, gold, marks, answers.shape[1], seed=asked.seed)
 
 
 def _teacher_score(evidence: Evidence, asked: _Asked) -> float | None:
     if evidence.gold is None or evidence.teacher is None:
         return None
-    labels = evidence.teacher.shape[1]
-    return score(asked.metric, evidence.gold, evidence.teacher.argmax(axis=1), labels)
+    return task_score(asked.task, asked.metric, evidence.rows, evidence.teacher)
 
 
 def _reported_score(report: Report) -> float | None:

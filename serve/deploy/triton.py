@@ -19,6 +19,7 @@ from pathlib import Path
 from serve.bundle import TOKENIZER, TOKENIZER_CONFIG, Bundle
 from serve.deploy.plan import Plan, fill, pinned, quoted
 from serve.encoding import pad_id, read_tokenizer
+from serve.errors import UserError
 from serve.limits import Limits
 from serve.protocols.tensors import LABEL, PROBABILITIES, input_names
 
@@ -42,6 +43,13 @@ class Triton:
     def plan(self, bundle: Bundle, name: str) -> Plan:
         """The repository; raises `BundleError` for a tokenizer without padding token."""
         manifest = bundle.manifest
+        if not manifest.answering.ONE_LABEL:
+            raise UserError(
+                f"{manifest.name} answers {manifest.task} ({manifest.answering.kind}), and the steps for Triton are "
+                "written for one label per text",
+                "a classifier of one label per text",
+                "serve it with `compress serve`, or export it for another platform",
+            )
         labels = len(manifest.labels)
         one_by_one = manifest.batching == "one_by_one"
         tokens: list[_Tensor] = [(given.name, _TYPES[given.dtype], (-1, -1)) for given in manifest.inputs]

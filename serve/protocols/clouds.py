@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Request, Response
 
 from serve.errors import UserError
-from serve.front import Answering
+from serve.front import Questions
 from serve.model import Model
 from serve.protocols import hugging_face, schemas
 from serve.protocols.schemas import Schema
-from serve.protocols.scores import PROBLEMS, Score, known_fields, scores, unreadable
+from serve.protocols.scores import PROBLEMS, known_fields, unreadable
 from serve.request import as_json, check_texts, deadline_s, read_json, while_connected
+from serve.tasks import Answering
 
 _PATH = re.compile(r"/[A-Za-z0-9._~:/-]{0,200}")
 
@@ -40,44 +41,45 @@ class Vertex:
         return cls(routes["AIP_HEALTH_ROUTE"], routes["AIP_PREDICT_ROUTE"], int(port) if port else None)
 
 
-def _instances(*, pairs: bool) -> Schema:
+def _instances(*, pairs: bool, answering: Answering) -> Schema:
     one = {"anyOf": [schemas.TEXT, schemas.strict(["text"], text=schemas.TEXT)]}
     if pairs:
-        one = hugging_face.pair_schema()
+        one = hugging_face.pair_schema(answering)
     return schemas.strict(
-        ["instances"], instances=schemas.several(one), parameters=hugging_face.parameters_schema()
+        ["instances"], instances=schemas.several(one), parameters=hugging_face.parameters_schema(answering)
     )
 
 
-def routes(model: Model, vertex: Vertex, answering: Answering) -> APIRouter:
+def routes(model: Model, vertex: Vertex, questions: Questions) -> APIRouter:
     """`POST /invocations` as Hugging Face's containers answer it, and Vertex AI's prediction route where it is set."""
     router = APIRouter(tags=["managed services"])
-    pairs = model.info.text_pair
-    example = {"text": "a fine film", "text_pair": "a good one"} if pairs else "a fine film"
-    body = schemas.json_body(hugging_face.schema(pairs=pairs), {"inputs": example})
+    pairs, answering = model.info.text_pair, model.info.answering
+    example = hugging_face.example_pair(answering) if pairs else "a fine film"
+    body = schemas.json_body(hugging_face.schema(pairs=pairs, answering=answering), {"inputs": example})
 
-    @answering.post(
-        router, "/invocations", response_model=list[list[Score]], responses=PROBLEMS, openapi_extra=body
+    @questions.post(
+        router, "/invocations", response_model=answering.REPLY, responses=PROBLEMS, openapi_extra=body
     )
     async def invocations(request: Request) -> Response:
         """Answer as `POST /` does."""
-        limits = model.info.limits
-        query = hugging_face.parse(await read_json(request, limits), limits, pairs=pairs)
+        limits, answering = model.info.limits, model.info.answering
+        query = hugging_face.parse(await read_json(request, limits), limits, pairs=pairs, answering=answering)
         found = await while_connected(request, model.answer(query.texts, deadline_s(request)))
-        return as_json([scores(one, query.top_k, raw=query.raw) for one in found.answers], found)
+        return as_json([one.told(**query.options) for one in found.answers], found)
 
     if vertex.predict is not None:
-        instances = schemas.json_body(_instances(pairs=pairs), {"instances": [example]})
+        instances = schemas.json_body(_instances(pairs=pairs, answering=answering), {"instances": [example]})
 
-        @answering.post(router, vertex.predict, responses=PROBLEMS, openapi_extra=instances)
+        @questions.post(router, vertex.predict, responses=PROBLEMS, openapi_extra=instances)
         async def vertex_predict(request: Request) -> Response:
             """Answer `{"instances": [...]}` with `{"predictions": [...]}`."""
             limits = model.info.limits
             document = await read_json(request, limits)
-            query = hugging_face.parse(_as_inputs(document), limits, pairs=pairs)
+            answering = model.info.answering
+            query = hugging_face.parse(_as_inputs(document), limits, pairs=pairs, answering=answering)
             check_texts(query.texts, limits)
             found = await while_connected(request, model.answer(query.texts, deadline_s(request)))
-            predictions = [scores(one, query.top_k, raw=query.raw) for one in found.answers]
+            predictions = [one.told(**query.options) for one in found.answers]
             return as_json({"predictions": predictions}, found)
 
     return router

@@ -8,44 +8,40 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter, Request, Response
 
-from serve.front import Answering
+from serve.front import Questions
 from serve.inputs import Input
 from serve.limits import Limits
 from serve.model import Model
 from serve.protocols import schemas
 from serve.protocols.schemas import Schema
-from serve.protocols.scores import PROBLEMS, Score, known_fields, scores, unreadable, whole_number
+from serve.protocols.scores import PROBLEMS, known_fields, unreadable
 from serve.request import as_json, check_texts, deadline_s, read_json, while_connected
+from serve.tasks import Answering, SingleLabel
+from serve.tasks.answering import Options
 
 _FIELDS = ("inputs", "parameters", "options")  # options are read by the hosted service alone
-_PARAMETERS = ("function_to_apply", "top_k")
+_ONE_LABEL = SingleLabel()
 
 
-def schema(*, pairs: bool = False) -> Schema:
+def schema(*, pairs: bool = False, answering: Answering = _ONE_LABEL) -> Schema:
     """Of a body."""
-    one = pair_schema() if pairs else schemas.TEXT
+    one = pair_schema(answering) if pairs else schemas.TEXT
     return schemas.strict(
         ["inputs"],
         inputs={"anyOf": [one, schemas.several(one)]},
-        parameters=parameters_schema(),
+        parameters=parameters_schema(answering),
         options=schemas.optional({"type": "object"}, "Read by the hosted service alone."),
     )
 
 
-def pair_schema() -> Schema:
+def pair_schema(answering: Answering = _ONE_LABEL) -> Schema:
     """A pair, as transformers' pipeline takes it."""
-    return schemas.strict(["text", "text_pair"], text=schemas.TEXT, text_pair=schemas.TEXT)
+    return schemas.strict(list(answering.PAIR_FIELDS), **dict.fromkeys(answering.PAIR_FIELDS, schemas.TEXT))
 
 
-def parameters_schema() -> Schema:
+def parameters_schema(answering: Answering = _ONE_LABEL) -> Schema:
     """Of `parameters`."""
-    functions = {
-        "enum": ["softmax", "none", None],
-        "description": "softmax (by default), or none for logits.",
-    }
-    known = schemas.strict(
-        [], function_to_apply=functions, top_k=schemas.optional(schemas.COUNT, "So many labels.")
-    )
+    known = schemas.strict([], **answering.parameters_schema())
     return schemas.optional(known, "How the answer is given.")
 
 
@@ -54,32 +50,36 @@ class Query:
     """A request whose shape and sizes were checked."""
 
     texts: list[Input]
-    top_k: int | None
-    raw: bool
+    options: Options  # of `Answer.told`
 
 
-def routes(model: Model, answering: Answering) -> APIRouter:
+def routes(model: Model, questions: Questions) -> APIRouter:
     """`POST /` on this model."""
     router = APIRouter(tags=["Hugging Face"])
 
-    pairs = model.info.text_pair
-    examples = (
-        [{"text": "a fine film", "text_pair": "a good one"}] if pairs else ["a fine film", "a dull one"]
-    )
-    body = schemas.json_body(schema(pairs=pairs), {"inputs": examples})
+    pairs, answering = model.info.text_pair, model.info.answering
+    examples = [example_pair(answering)] if pairs else ["a fine film", "a dull one"]
+    body = schemas.json_body(schema(pairs=pairs, answering=answering), {"inputs": examples})
 
-    @answering.post(router, "/", response_model=list[list[Score]], responses=PROBLEMS, openapi_extra=body)
+    @questions.post(router, "/", response_model=answering.REPLY, responses=PROBLEMS, openapi_extra=body)
     async def text_classification(request: Request) -> Response:
-        """Answer a text, or several, with a list of labels for each, the most probable first."""
-        limits = model.info.limits
-        query = parse(await read_json(request, limits), limits, pairs=pairs)
+        """Answer a text, or several, each as transformers' pipeline for the model's task does."""
+        limits, answering = model.info.limits, model.info.answering
+        query = parse(await read_json(request, limits), limits, pairs=pairs, answering=answering)
         found = await while_connected(request, model.answer(query.texts, deadline_s(request)))
-        return as_json([scores(one, query.top_k, raw=query.raw) for one in found.answers], found)
+        return as_json([one.told(**query.options) for one in found.answers], found)
 
     return router
 
 
-def parse(document: object, limits: Limits, *, pairs: bool = False) -> Query:
+def example_pair(answering: Answering) -> dict[str, str]:
+    """For people."""
+    return dict(zip(answering.PAIR_FIELDS, ("a fine film", "a good one"), strict=True))
+
+
+def parse(
+    document: object, limits: Limits, *, pairs: bool = False, answering: Answering = _ONE_LABEL
+) -> Query:
     """The query of a body; raises `Refusal` 413 or 422."""
     if not isinstance(document, dict) or "inputs" not in document:
         raise unreadable('The body must be an object such as {"inputs": "a fine film"}.')
@@ -91,22 +91,19 @@ def parse(document: object, limits: Limits, *, pairs: bool = False) -> Query:
         given = {}
     if not isinstance(given, dict):
         raise unreadable("parameters must be an object.")
-    known_fields(given, _PARAMETERS, " in parameters")
-    function = given.get("function_to_apply")
-    if function not in (None, "softmax", "none"):
-        raise unreadable(
-            "parameters.function_to_apply must be softmax or none: the labels exclude each other."
-        )
-    texts = texts_of(document["inputs"], "inputs", limits, pairs=pairs)
-    return Query(texts, whole_number(given, "top_k"), function == "none")
+    options = answering.options(given)
+    fields = answering.PAIR_FIELDS
+    return Query(texts_of(document["inputs"], "inputs", limits, fields if pairs else None), options)
 
 
-def texts_of(inputs: object, place: str, limits: Limits, *, pairs: bool = False) -> list[Input]:
-    """A text or a list of texts; a pair or a list of pairs. Raises `Refusal` 413 or 422."""
+def texts_of(
+    inputs: object, place: str, limits: Limits, fields: tuple[str, str] | None = None
+) -> list[Input]:
+    """A text or a list of texts; with the `fields` of a pair, one or a list of them. Raises `Refusal` 413 or 422."""
     items = inputs if isinstance(inputs, list) else [inputs]
     if not items:
         raise unreadable(f"{place} must not be empty.")
-    texts = [_pair(item, place) if pairs else _text(item, place) for item in items]
+    texts = [_pair(item, place, fields) if fields else _text(item, place) for item in items]
     check_texts(texts, limits)
     return texts
 
@@ -117,12 +114,12 @@ def _text(item: object, place: str) -> Input:
     return item
 
 
-def _pair(item: object, place: str) -> Input:
-    if isinstance(item, dict) and set(item) == {"text", "text_pair"}:
-        first, second = item["text"], item["text_pair"]
+def _pair(item: object, place: str, fields: tuple[str, str]) -> Input:
+    if isinstance(item, dict) and set(item) == set(fields):
+        first, second = (item[field] for field in fields)
         if isinstance(first, str) and isinstance(second, str):
             return first, second
     raise unreadable(
-        f'{place} must be a pair, {{"text": "first", "text_pair": "second"}}, or a list of pairs: '
+        f'{place} must be a pair, {{"{fields[0]}": "first", "{fields[1]}": "second"}}, or a list of pairs: '
         "the model was trained on pairs."
     )

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Path, Request, Response
 
 from serve import __version__
 from serve.body import read_body
-from serve.front import Answering
+from serve.front import Questions
 from serve.headers import headers_of
 from serve.models import VERSION, Models
 from serve.protocols import schemas, tensors
@@ -19,6 +19,7 @@ from serve.protocols.schemas import Schema
 from serve.protocols.scores import PROBLEMS
 from serve.refusal import Refusal
 from serve.request import check_headers, measured, while_connected
+from serve.tasks import Answering
 
 EXTENSIONS = ["binary_tensor_data", "classification", "statistics", "model_configuration", "model_repository"]
 PLATFORM = "onnxruntime_onnx"
@@ -28,7 +29,7 @@ _VERSION = f"{_MODEL}/versions/{{model_version}}"
 _Act = Callable[[Request, str, str], Awaitable[Any]]  # on a model of this name and version
 
 
-def _schema(*, pairs: bool) -> Schema:
+def _schema(*, pairs: bool, answering: Answering) -> Schema:
     """Of an inference request in JSON.
 
     JSON Schema cannot say that the shape is that of the data, so it says it for one text.
@@ -46,7 +47,7 @@ def _schema(*, pairs: bool) -> Schema:
         )
         for given in tensors.input_names(pairs=pairs)
     ]
-    outputs = {"enum": [tensors.LABEL, tensors.PROBABILITIES]}
+    outputs = {"enum": list(tensors.output_names(answering))}
     return schemas.strict(
         ["inputs"],
         id=schemas.optional(
@@ -72,7 +73,7 @@ def _example(*, pairs: bool) -> dict[str, Any]:
     }
 
 
-def routes(models: Models, answering: Answering) -> APIRouter:
+def routes(models: Models, questions: Questions) -> APIRouter:
     """Health, metadata, configuration, statistics, index and inference of these models."""
     router = APIRouter(tags=["Open Inference Protocol"], responses=PROBLEMS)
 
@@ -132,15 +133,16 @@ def routes(models: Models, answering: Answering) -> APIRouter:
         """Answer texts; binary tensors are read and written where the client has them."""
         model = models.named(name, version)
         check_headers(request, "application/octet-stream")
-        limits, labels = model.info.limits, model.info.labels
+        limits, labels, answering = model.info.limits, model.info.labels, model.info.answering
         query = tensors.parse(
             await read_body(request, limits),
             headers_of(request.scope).get(tensors.JSON_LENGTH),
             limits,
             pairs=model.info.text_pair,
+            answering=answering,
         )
         found = await while_connected(request, model.answer(query.texts, query.seconds))
-        body, json_length = tensors.respond(name, VERSION, query, found.answers, labels)
+        body, json_length = tensors.respond(name, VERSION, query, found.answers, labels, answering)
         headers = measured(found)
         if json_length is None:
             return Response(body, media_type="application/json", headers=headers)
@@ -154,8 +156,9 @@ def routes(models: Models, answering: Answering) -> APIRouter:
         ("/stats", statistics),
     ):
         _add(router, models, "GET", suffix, act)
-    pairs = models.first.info.text_pair  # of several models the first is described
-    body = schemas.json_body(_schema(pairs=pairs), _example(pairs=pairs))
+    first = models.first.info  # of several models the first is described
+    pairs = first.text_pair
+    body = schemas.json_body(_schema(pairs=pairs, answering=first.answering), _example(pairs=pairs))
     _add(router, models, "POST", "/infer", infer, openapi_extra=body)
     for name in models.names:
         act = partial(infer, name=name, version=VERSION)
@@ -163,7 +166,7 @@ def routes(models: Models, answering: Answering) -> APIRouter:
             (_MODEL, f"/v2/models/{name}"),
             (_VERSION, f"/v2/models/{name}/versions/{VERSION}"),
         ):
-            answering.add(f"{served}/infer", act, f"{path}/infer")
+            questions.add(f"{served}/infer", act, f"{path}/infer")
     return router
 
 
@@ -196,8 +199,12 @@ def described(models: Models, name: str, version: str) -> dict[str, Any]:
             for given in tensors.input_names(pairs=info.text_pair)
         ],
         "outputs": [
-            {"name": tensors.LABEL, "datatype": "BYTES", "shape": [-1]},
-            {"name": tensors.PROBABILITIES, "datatype": "FP32", "shape": [-1, len(info.labels)]},
+            {
+                "name": one.name,
+                "datatype": one.datatype,
+                "shape": [-1] if one.width is None else [-1, one.width],
+            }
+            for one in info.answering.tensors(len(info.labels))
         ],
         "parameters": {"labels": info.labels, "bundle_sha256": info.bundle_sha256},
     }
@@ -216,8 +223,12 @@ def configured(models: Models, name: str, version: str) -> dict[str, Any]:
             for given in tensors.input_names(pairs=info.text_pair)
         ],
         "output": [
-            {"name": tensors.LABEL, "data_type": "TYPE_STRING", "dims": [1]},
-            {"name": tensors.PROBABILITIES, "data_type": "TYPE_FP32", "dims": [len(info.labels)]},
+            {
+                "name": one.name,
+                "data_type": "TYPE_STRING" if one.datatype == "BYTES" else "TYPE_FP32",
+                "dims": [1 if one.width is None else one.width],
+            }
+            for one in info.answering.tensors(len(info.labels))
         ],
     }
 

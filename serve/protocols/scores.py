@@ -1,19 +1,23 @@
 """Labels with their scores, as several protocols answer them."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel
 
-from serve.refusal import Refusal
+from serve.protocols.fields import known_fields, true_or_false, unreadable, whole_number
 from serve.tasks import Answer
+from serve.tasks.answering import Score
 
-
-class Score(BaseModel):
-    """One label with its probability."""
-
-    label: str
-    score: float
+__all__ = [
+    "PROBLEMS",
+    "Problem",
+    "Score",
+    "known_fields",
+    "scores",
+    "true_or_false",
+    "unreadable",
+    "whole_number",
+]
 
 
 class Problem(BaseModel):
@@ -45,37 +49,5 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 
 def scores(answer: Answer, top_k: int | None = None, *, raw: bool = False) -> list[dict[str, str | float]]:
     """The labels of one text, the most probable first; `raw` gives logits."""
-    values = answer.logits if raw else answer.probabilities.values()
-    ranked = sorted(zip(answer.probabilities, map(float, values), strict=True), key=lambda pair: -pair[1])
-    return [{"label": label, "score": score} for label, score in ranked[:top_k]]
-
-
-def known_fields(document: dict[str, object], known: Sequence[str], place: str = "") -> None:
-    """Raise `Refusal` 422 for a field that is not known: what is not understood must not be passed over."""
-    unknown = sorted(set(document) - set(known))
-    if unknown:
-        raise unreadable(f"Unknown field {unknown[0][:64]!r}{place}. Known fields: {', '.join(known)}.")
-
-
-def whole_number(document: dict[str, object], name: str) -> int | None:
-    """The field's value from 1, or None; raises `Refusal` 422."""
-    value = document.get(name)
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)  # to JSON, 2.0 is a whole number
-    # bool is an int in Python, but true is no number of labels.
-    if value is not None and (type(value) is not int or value < 1):
-        raise unreadable(f"{name} must be a whole number of at least 1.")
-    return value
-
-
-def true_or_false(document: dict[str, object], name: str) -> bool | None:
-    """The field's value, or None; raises `Refusal` 422."""
-    value = document.get(name)
-    if value is not None and not isinstance(value, bool):
-        raise unreadable(f"{name} must be true or false.")
-    return value
-
-
-def unreadable(message: str) -> Refusal:
-    """Refusal 422."""
-    return Refusal(422, "validation", message)
+    told: list[dict[str, str | float]] = answer.told(top_k, raw=raw)
+    return told

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter, Request, Response
 
-from serve.front import Answering
+from serve.front import Questions
 from serve.inputs import Input, Pair, characters
 from serve.limits import Limits
 from serve.model import Model
@@ -60,13 +60,13 @@ class _Query:
     truncate: bool
 
 
-def routes(model: Model, answering: Answering) -> APIRouter:
+def routes(model: Model, questions: Questions) -> APIRouter:
     """`POST /predict` on this model."""
     router = APIRouter(tags=["text-embeddings-inference"])
     pairs = model.info.text_pair
     example = ["a fine film", "a good one"] if pairs else "a fine film"
 
-    @answering.post(
+    @questions.post(
         router,
         "/predict",
         response_model=list[Score] | list[list[Score]],

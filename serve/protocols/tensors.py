@@ -19,7 +19,7 @@ from serve.limits import Limits
 from serve.protocols.scores import unreadable
 from serve.refusal import Refusal
 from serve.request import check_texts, parse_json
-from serve.tasks import Answer
+from serve.tasks import Answer, Answering, SingleLabel
 
 JSON_LENGTH = "inference-header-content-length"
 TEXT, TEXT_PAIR, LABEL, PROBABILITIES = "text", "text_pair", "label", "probabilities"
@@ -27,6 +27,7 @@ _PREFIX = struct.Struct("<I")
 _INPUT_KEYS = {"name", "shape", "datatype", "parameters", "data"}
 _REQUEST_KEYS = {"id", "model_name", "model_version", "parameters", "inputs", "outputs"}
 LONGEST_ID = 256
+_ONE_LABEL = SingleLabel()
 MOST_OUTPUTS = 32
 
 
@@ -54,7 +55,14 @@ def input_names(*, pairs: bool) -> tuple[str, ...]:
     return (TEXT, TEXT_PAIR) if pairs else (TEXT,)
 
 
-def parse(body: bytes, json_length: str | None, limits: Limits, *, pairs: bool = False) -> Request:
+def parse(
+    body: bytes,
+    json_length: str | None,
+    limits: Limits,
+    *,
+    pairs: bool = False,
+    answering: Answering = _ONE_LABEL,
+) -> Request:
     """The request in a body, where the header says so with binary tensors; raises `Refusal` 400, 413 or 422."""
     head, raw = _split(body, json_length)
     document = _object(parse_json(head), "The body", _REQUEST_KEYS)
@@ -82,7 +90,7 @@ def parse(body: bytes, json_length: str | None, limits: Limits, *, pairs: bool =
         columns[tensor["name"]] = counted(tensor["name"], found, count)
     if place != len(raw):
         raise unreadable(f"{len(raw) - place} bytes follow the JSON that no input's binary_data_size has.")
-    return request(document.get("id"), columns, document.get("outputs"), parameters, limits)
+    return request(document.get("id"), columns, document.get("outputs"), parameters, limits, answering)
 
 
 def check_names(inputs: object, *, pairs: bool) -> None:
@@ -106,6 +114,7 @@ def request(
     outputs: object,
     parameters: dict[str, Any],
     limits: Limits,
+    answering: Answering = _ONE_LABEL,
 ) -> Request:
     """The request of these parts, however they came; `columns` are the texts by the names of their tensors.
 
@@ -118,7 +127,7 @@ def request(
             raise unreadable(f"{TEXT!r} has {len(first)} elements, and {TEXT_PAIR!r} has {len(second)}.")
         texts = list(zip(first, second, strict=True))
     check_texts(texts, limits)
-    return Request(_id(request_id), texts, _outputs(outputs, parameters), _seconds(parameters))
+    return Request(_id(request_id), texts, _outputs(outputs, parameters, answering), _seconds(parameters))
 
 
 def counted(name: str, texts: list[str], count: int) -> list[str]:
@@ -177,13 +186,16 @@ class Tensor:
         )
 
 
-def output(wanted: Wanted, answers: Sequence[Answer], labels: Sequence[str]) -> Tensor:
+def output(
+    wanted: Wanted, answers: Sequence[Answer], labels: Sequence[str], answering: Answering = _ONE_LABEL
+) -> Tensor:
     """The tensor of this output for these answers."""
-    if wanted.name == LABEL:
-        return Tensor(LABEL, "BYTES", [len(answers)], strings=[answer.label for answer in answers])
-    numbers = np.array([list(answer.probabilities.values()) for answer in answers], dtype=np.float32)
+    elements = answering.tensor(wanted.name, answers)
+    if isinstance(elements, list):
+        return Tensor(wanted.name, "BYTES", [len(answers)], strings=elements)
+    numbers = np.asarray(elements, dtype=np.float32)
     if not wanted.classification:
-        return Tensor(PROBABILITIES, "FP32", [len(answers), len(labels)], numbers=numbers)
+        return Tensor(wanted.name, "FP32", list(numbers.shape), numbers=numbers)
     count = min(wanted.classification, len(labels))
     ranked = np.argsort(-numbers, axis=1, kind="stable")[:, :count]
     strings = [
@@ -195,12 +207,17 @@ def output(wanted: Wanted, answers: Sequence[Answer], labels: Sequence[str]) -> 
 
 
 def respond(
-    model: str, version: str, request: Request, answers: Sequence[Answer], labels: Sequence[str]
+    model: str,
+    version: str,
+    request: Request,
+    answers: Sequence[Answer],
+    labels: Sequence[str],
+    answering: Answering = _ONE_LABEL,
 ) -> tuple[bytes, int | None]:
     """The response's body, and the length of its JSON where raw tensors follow it."""
     outputs, pieces = [], []
     for wanted in request.outputs:
-        tensor = output(wanted, answers, labels)
+        tensor = output(wanted, answers, labels, answering)
         described: dict[str, Any] = {"name": tensor.name, "datatype": tensor.datatype, "shape": tensor.shape}
         if wanted.binary:
             pieces.append(tensor.raw())
@@ -218,10 +235,17 @@ def respond(
     return (head + b"".join(pieces), len(head)) if pieces else (head, None)
 
 
-def known_output(name: object) -> str:
+def output_names(answering: Answering) -> tuple[str, ...]:
+    """The tensors that come out."""
+    return tuple(one.name for one in answering.tensors(1))
+
+
+def known_output(name: object, answering: Answering = _ONE_LABEL) -> str:
     """The name of an output that there is; raises `Refusal` 422."""
-    if name not in (LABEL, PROBABILITIES):
-        raise unreadable(f"Outputs are {LABEL!r} and {PROBABILITIES!r}.")
+    known = output_names(answering)
+    if name not in known:
+        listed = " and ".join(map(repr, known))
+        raise unreadable(f"Outputs are {listed}." if len(known) > 1 else f"The output is {listed}.")
     return str(name)
 
 
@@ -283,10 +307,10 @@ def _json_texts(tensor: dict[str, Any]) -> list[str]:
     return flat
 
 
-def _outputs(given: object, parameters: dict[str, Any]) -> list[Wanted]:
+def _outputs(given: object, parameters: dict[str, Any], answering: Answering) -> list[Wanted]:
     binary = parameters.get("binary_data_output") is True
     if given is None:
-        return [Wanted(LABEL, binary), Wanted(PROBABILITIES, binary)]
+        return [Wanted(name, binary) for name in output_names(answering)]
     if not isinstance(given, list) or not given:
         raise unreadable("outputs must be a list of at least one output.")
     found = []
@@ -294,7 +318,7 @@ def _outputs(given: object, parameters: dict[str, Any]) -> list[Wanted]:
         asked = _object(one, f"outputs[{place}]", {"name", "parameters"})
         own = _parameters(asked)
         count = own.get("classification", 0)
-        name = known_output(asked.get("name"))
+        name = known_output(asked.get("name"), answering)
         if type(count) is not int or count < 0 or (count and name != PROBABILITIES):
             raise unreadable(f"classification is a whole number of labels, of {PROBABILITIES!r}.")
         found.append(Wanted(name, own.get("binary_data", binary) is True, count))

@@ -1,8 +1,27 @@
-"""What each task's answers look like; one file per task."""
+"""How each task answers; one file per task."""
 
-from serve.tasks.text_classification import Classification
+from typing import Annotated
 
-# The union of the tasks' answers; a new task adds its answer here.
-Answer = Classification
+from pydantic import Field
 
-__all__ = ["Answer", "Classification"]
+from serve.tasks.answering import Answer, Answering, Read, Tokens
+from serve.tasks.multi_label import LabelSet, MultiLabel
+from serve.tasks.regression import Rating, Regression
+from serve.tasks.text_classification import Classification, SingleLabel
+
+# The union of what may stand in bundle.json as `answering`; a new task adds its class here.
+AnyAnswering = Annotated[SingleLabel | Regression | MultiLabel, Field(discriminator="kind")]
+
+__all__ = [
+    "Answer",
+    "Answering",
+    "AnyAnswering",
+    "Classification",
+    "LabelSet",
+    "MultiLabel",
+    "Rating",
+    "Read",
+    "Regression",
+    "SingleLabel",
+    "Tokens",
+]

@@ -57,7 +57,7 @@ def answered() -> AnsweredRows:
 
 def test_every_row_is_of_its_kinds(answered: AnsweredRows) -> None:
     assert answered.is_complete
-    assert counts(answered.pairs) == {
+    assert counts(answered.done) == {
         "all": 6,
         "differ": 4,
         "student_wrong": 1,
@@ -65,7 +65,7 @@ def test_every_row_is_of_its_kinds(answered: AnsweredRows) -> None:
         "both_wrong": 2,
     }
     for kind, ids in [("student_wrong", [11]), ("teacher_wrong", [12]), ("both_wrong", [13, 14])]:
-        assert [pair.row.id for pair in select(answered.pairs, Selection(kind, order="row"))] == ids
+        assert [pair.row.id for pair in select(answered.done, Selection(kind, order="row"))] == ids
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_every_row_is_of_its_kinds(answered: AnsweredRows) -> None:
     ],
 )
 def test_filters_and_orders(answered: AnsweredRows, asked: Selection, ids: list[int]) -> None:
-    assert [pair.row.id for pair in select(answered.pairs, asked)] == ids
+    assert [pair.row.id for pair in select(answered.done, asked)] == ids
 
 
 def test_a_name_that_is_not_known_is_said() -> None:
@@ -96,7 +96,7 @@ def test_a_name_that_is_not_known_is_said() -> None:
 def test_nothing_is_asked_before_somebody_looks_and_nothing_twice() -> None:
     student = Saying()
     found = AnsweredRows([row(number, f"a 0.9 {number}", "a", "a") for number in range(40)], student)
-    assert (found.is_complete, found.pairs, student.asked) == (False, [], [])
+    assert (found.is_complete, found.done, student.asked) == (False, [], [])
     student.go.clear()
     found.begin()
     found.begin()
@@ -104,7 +104,7 @@ def test_nothing_is_asked_before_somebody_looks_and_nothing_twice() -> None:
     student.go.set()
     found.finish(20)
     assert student.asked == [each.text for each in found.rows]
-    assert [pair.row.id for pair in found.pairs] == list(range(40))
+    assert [pair.row.id for pair in found.done] == list(range(40))
 
 
 def test_a_row_that_cannot_be_answered_is_told(student: OnnxRuntime) -> None:
@@ -155,9 +155,9 @@ def test_whoever_waits_goes_before_the_background() -> None:
 
 
 def test_examples_hold_the_furthest_apart_and_every_label(answered: AnsweredRows) -> None:
-    apart, together = examples(answered.pairs, count=2)
+    apart, together = examples(answered.done, count=2)
     changes = [abs(pair.apart.change) for pair in apart]
-    assert changes == sorted((abs(pair.apart.change) for pair in answered.pairs), reverse=True)[:2]
+    assert changes == sorted((abs(pair.apart.change) for pair in answered.done), reverse=True)[:2]
     assert not any(pair.apart.agree for pair in apart)
     assert {pair.student.label for pair in together} == {"a", "b"}
     assert examples([], 3) == ([], [])

@@ -57,7 +57,7 @@ def test_a_long_text_is_weighed_in_few_pieces_that_hold_every_word(count: int) -
     spans = pieces(text)
     assert len(spans) <= 48
     assert len(spans) == min(count, 48) or count > 48
-    assert " ".join(text[start:end] for start, end in spans) == text
+    assert " ".join(text[span.start : span.end] for span in spans) == text
 
 
 def test_nothing_to_weigh() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.batch import MOST_BYTES, MOST_ROWS, answer_file
+from app.batch import MOST_BYTES, MOST_ROWS, Counted, answer_file
 from app.comparer import Comparer
 from app.evaluation import Row
 from app.views.batch import batch
@@ -40,7 +40,7 @@ def test_each_row_gets_both_answers(comparer: Comparer, student: OnnxRuntime, tm
     assert [row["student_label"] for row in found] == [answer.label for answer in expected]
     assert [row["student_score"] for row in found] == [f"{answer.score:.4f}" for answer in expected]
     assert (done.rows, done.compared, done.agreed, seen) == (4, 2, 1, [(4, 4)])
-    shown = batch(done.rows, done.compared, done.agreed, done.head)
+    shown = batch(done, ["Text"])
     assert "agree on 1 of 2 (50.0%)" in shown
     assert "--teacher MODEL" in shown
 
@@ -51,7 +51,7 @@ def test_what_a_spreadsheet_would_run_is_disarmed(comparer: Comparer, tmp_path: 
     with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as stream:
         for cell in (cell for line in csv.reader(stream) for cell in line):
             assert not cell.startswith(("=", "+", "-", "@"))
-    assert "<b>" not in batch(1, 0, 0, done.head).partition("<table>")[2]
+    assert "<b>" not in batch(Counted(1, 0, 0, done.head), ["Text"]).partition("<table>")[2]
 
 
 @pytest.mark.parametrize(

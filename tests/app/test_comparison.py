@@ -10,10 +10,14 @@ from app.comparer import Comparer
 from app.comparison import difference, timed
 from app.evaluation import Row, read_rows
 from app.stored_teacher import StoredTeacher
+from app.tasks import task_of
 from app.views.answers import answers, outcome, words
 from serve.errors import BundleError, InputError
 from serve.runtime import OnnxRuntime
 from serve.tasks import Answer, Classification
+
+TASK = task_of("text-classification")
+FORM = TASK.form({}, pairs=False)
 
 
 def answer(**probabilities: float) -> Answer:
@@ -87,56 +91,60 @@ def test_a_live_teacher_answers_any_text(student: OnnxRuntime, rows: list[Row]) 
     found = comparer.compare("a great film never stored")
     assert found.teacher is not None
     assert found.stored is None
-    said = outcome(found)
+    said = outcome(found, FORM)
     assert "They disagree" in said
     learnt = found.student.answer
     assert f"{100 * learnt.probabilities['positive']:+.1f} points for <b>positive</b>" in said
-    shown = answers(found, None)
+    shown = answers(found, TASK, None)
     assert shown.count("on this server, median of") == 2
     assert f"{found.teacher.p50_ms / found.student.p50_ms:.1f}\u00d7 as fast" in shown
     weighed = comparer.weigh("a great film")
     assert weighed.label == "positive"
     assert [piece.weight for piece in weighed.teacher or []] == [0, 0, 0]
-    assert "No single word matters here" in words(weighed, teacher_is_live=True)
+    assert "No single word matters here" in words(weighed, FORM, teacher_is_live=True)
 
 
 def test_without_a_teacher_a_new_text_says_what_to_do(student: OnnxRuntime, rows: list[Row]) -> None:
     comparer = Comparer(student, None, rows)
     found = comparer.compare("a great film never stored")
     assert found.taught is None
-    assert "no answer of the teacher" in outcome(found)
-    assert "--teacher MODEL" in answers(found, 12.5)
-    assert "--teacher MODEL" in words(comparer.weigh("a great film"), teacher_is_live=False)
+    assert "no answer of the teacher" in outcome(found, FORM)
+    assert "--teacher MODEL" in answers(found, TASK, 12.5)
+    assert "--teacher MODEL" in words(comparer.weigh("a great film"), FORM, teacher_is_live=False)
 
 
 def test_a_stored_answer_is_told_with_the_usual_time(student: OnnxRuntime, rows: list[Row]) -> None:
     found = Comparer(student, None, rows).compare(rows[5].text)
     assert found.row == 5
-    assert "?row=5" in outcome(found)
-    assert "Stored answer, not timed now. Its p50 in the report is 12.50 ms." in answers(found, 12.5)
+    assert "?row=5" in outcome(found, FORM)
+    assert "Stored answer, not timed now. Its p50 in the report is 12.50 ms." in answers(found, TASK, 12.5)
 
 
 def test_a_cut_text_is_warned_about_and_a_whole_one_is_counted(student: OnnxRuntime) -> None:
     comparer = Comparer(student, None, [])
-    assert "Only the first 16 tokens were read" in answers(comparer.compare("film " * 40), None)
-    assert "3 tokens read, the whole text" in answers(comparer.compare("film"), None)
+    assert "Only the first 16 tokens were read" in answers(comparer.compare("film " * 40), TASK, None)
+    assert "3 tokens read, the whole text" in answers(comparer.compare("film"), TASK, None)
 
 
 def test_a_link_holds_the_text_and_a_long_text_has_none(student: OnnxRuntime) -> None:
     comparer = Comparer(student, None, [])
-    said = outcome(comparer.compare('a "good" film & <b>more</b>'))
+    said = outcome(comparer.compare('a "good" film & <b>more</b>'), FORM)
     assert 'href="?text=a+%22good%22+film+%26+%3Cb%3Emore%3C%2Fb%3E"' in said
-    assert "href" not in outcome(comparer.compare("film " * 300))
+    assert "href" not in outcome(comparer.compare("film " * 300), FORM)
 
 
 def test_nothing_that_is_typed_becomes_markup(student: OnnxRuntime) -> None:
     evil = '<img src=x onerror=alert(1)> "quoted"'
     comparer = Comparer(student, Contrary(), [])
     found = comparer.compare(evil)
-    shown = outcome(found) + answers(found, None) + words(comparer.weigh(evil), teacher_is_live=True)
+    shown = (
+        outcome(found, FORM)
+        + answers(found, TASK, None)
+        + words(comparer.weigh(evil), FORM, teacher_is_live=True)
+    )
     assert "<img" not in shown
     labelled = Comparer(Contrary(), Named(evil), []).compare("x")
-    assert "<img" not in outcome(labelled) + answers(labelled, None)
+    assert "<img" not in outcome(labelled, FORM) + answers(labelled, TASK, None)
 
 
 class Named:

@@ -113,7 +113,7 @@ def test_kinds_of_disagreement(judged: dict[str, Any], plain: list[Any], about: 
         (best(teacher) == gold, best(student) == gold, best(teacher) == best(student))
         for gold, teacher, student in plain
     )
-    found = counts(about.rows.pairs)
+    found = counts(about.rows.done)
     tests = judged["fidelity"]["mcnemar"]
     assert found["all"] == ROWS == judged["fidelity"]["rows"]
     assert found["student_wrong"] == tests["only_teacher"] == seen[True, False, False] > 0
@@ -121,25 +121,23 @@ def test_kinds_of_disagreement(judged: dict[str, Any], plain: list[Any], about: 
     assert found["both_wrong"] == seen[False, False, True] + seen[False, False, False]
     assert found["differ"] == sum(flip["rows"] for flip in judged["fidelity"]["flips"])
     assert found["differ"] == sum(count for (*_, same), count in seen.items() if not same)
-    assert "as in the report" in against_report(judged, about.rows.pairs)
-    assert "verify" in against_report(judged, about.rows.pairs[1:])
+    assert "as in the report" in against_report(judged, about.rows.done)
+    assert "verify" in against_report(judged, about.rows.done[1:])
 
 
 def test_the_matrix(judged: dict[str, Any], plain: list[Any], about: Subject) -> None:
     expected = Counter((best(teacher), best(student)) for _, teacher, student in plain)
-    found = matrix(about.rows.pairs, LABELS)
+    found = matrix(about.rows.done, LABELS)
     assert found == {(one, two): expected[one, two] for one in LABELS for two in LABELS}
     assert sum(found.values()) == ROWS
     for flip in judged["fidelity"]["flips"]:
         assert found[flip["teacher"], flip["shipped"]] == flip["rows"]
-    cells = re.findall(r"<td class=\"\w+\"[^>]*>([\d,]+)</td>", confusion(about.rows.pairs, LABELS))
+    cells = re.findall(r"<td class=\"\w+\"[^>]*>([\d,]+)</td>", confusion(about.rows.done, LABELS))
     assert [int(cell) for cell in cells] == list(found.values())
     # With labels too many for a matrix, the most frequent pairs.
     many = [*LABELS, *(f"label {number}" for number in range(20))]
     top = judged["fidelity"]["flips"][0]
-    assert f"{top['teacher']} \u2192 {top['shipped']} {top['rows']}" in words(
-        confusion(about.rows.pairs, many)
-    )
+    assert f"{top['teacher']} {top['shipped']} {top['rows']}" in words(confusion(about.rows.done, many))
 
 
 @pytest.mark.parametrize(("name", "place"), [("Teacher", 1), ("Student", 2)])
@@ -171,7 +169,7 @@ def test_the_reliability_plots(judged: dict[str, Any], plain: list[Any], name: s
 
 
 def test_the_rows(plain: list[Any], about: Subject) -> None:
-    shown = listed(about.rows.pairs, ROWS)
+    shown = listed(about.rows.done, ROWS)
     lines = re.findall(r'data-row="(\d+)">(.*?)</a>', shown)
     assert [int(number) for number, _ in lines] == list(range(ROWS))
     for (_, line), (gold, teacher, student) in zip(lines, plain, strict=True):

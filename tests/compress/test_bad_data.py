@@ -79,7 +79,7 @@ CASES = [
     Case(
         "labels that are measurements",
         csv_rows([(text, f"{i}.5") for i, (text, _) in enumerate(ROWS)]),
-        ("0.5", "regression is not built yet"),
+        ("0.5", "set problem_type: regression"),
     ),
     Case(
         "a label that train lacks",

@@ -104,7 +104,7 @@ CASES = [
         classifier({0: "LABEL_0", 1: "LABEL_1", 2: "LABEL_2"}),
         ("LABEL_0", "food", "data.labels: {0: food"),
     ),
-    Case("a regression model", classifier({0: "score"}), ("1 outputs", "not built yet")),
+    Case("a regression model", classifier({0: "score"}), ("1 outputs", "set problem_type")),
 ]
 
 

@@ -87,7 +87,7 @@ def test_int8_on_texts_of_ones_own_told_as_json(trained: Trained, command, tmp_p
         (["--quantize", "int3"], ["--quantize int3", "'dynamic'"]),
         (["--target", "cuda", "--quantize", "dynamic"], ["int8 operators run on the processor"]),
         (["--task", "translation"], ["the task translation", "text-classification"]),
-        (["--data", "nothing.txt"], ["nothing.txt"]),
+        (["--data", "nothing.txt"], ["no file matches nothing.txt (--data)"]),
     ],
 )
 def test_what_cannot_be_done_is_told(
@@ -113,6 +113,9 @@ def test_a_model_without_a_trained_head_is_refused(command, tmp_path: Path) -> N
     code, _, said = command(encoder, "--out", tmp_path / "out")
     assert code == 2
     assert "no trained classification head" in said
+    code, _, said = command(tmp_path / "nowhere", "--out", tmp_path / "out")
+    assert code == 2
+    assert "check MODEL" in said
 
 
 def test_an_export_that_is_not_its_model_writes_nothing(

@@ -13,6 +13,7 @@ import tritonclient.grpc as grpc_client
 import tritonclient.http as http_client
 from fake_triton import Triton
 from fastapi.testclient import TestClient
+from recomputed import agrees_with, recomputed
 from served import make_app, make_models, running
 from tiny import FILLERS, TOPICS, TinyRun, tiny_recipe
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
@@ -20,8 +21,10 @@ from tritonclient.utils import InferenceServerException
 
 import compress
 import serve
-from app.launch import show
+from app.comparer import Comparer
+from app.evaluation import read_rows
 from compress.data.rows import Rows
+from compress.demo import live_teacher
 from compress.errors import DataError
 from compress.judge.latency import Plan
 from compress.models.predict import TorchPredictor
@@ -37,7 +40,7 @@ from serve.csv_file import predict_csv
 from serve.deploy import Triton as ForTriton
 from serve.deploy import deploy
 from serve.endpoint import Settings
-from serve.errors import InputError, UserError
+from serve.errors import InputError
 from serve.grpc_server import start
 from serve.metrics import Metrics
 from serve.protocols.clouds import Vertex
@@ -101,6 +104,8 @@ def test_the_run_is_of_pairs(run: TinyRun, pairs: list[tuple[str, str]]) -> None
     answers = serve.load(run.bundle).predict(pairs)
     right = np.mean([answer.label == row["label"] for answer, row in zip(answers, rows, strict=True)])
     assert right == pytest.approx(run.report.models[-1].score)
+    agrees_with(run.report.fidelity, recomputed(run.bundle))
+    assert 'predict([("one text", "the other text")])' in (run.bundle / "README.md").read_text()
 
 
 def test_training_sees_the_tokens_and_types_that_serving_sees(
@@ -161,9 +166,15 @@ def test_the_verdict_again_from_the_bundle(
     assert other.score > 0.7
 
 
-def test_the_page_says_that_it_shows_no_pairs(run: TinyRun) -> None:
-    with pytest.raises(UserError, match="pairs of texts"):
-        show(run.bundle)
+def test_the_page_asks_both_models_pairs(run: TinyRun, pairs: list[tuple[str, str]]) -> None:
+    rows = read_rows(run.bundle / "evaluation.jsonl")
+    assert [row.asked for row in rows] == pairs
+    comparer = Comparer(serve.load(run.bundle), live_teacher(run.report.teacher, run.bundle), rows)
+    for row in rows[:4]:
+        found = comparer.compare(row.asked)
+        assert found.teacher is not None
+        assert found.teacher.answer.probabilities == pytest.approx(row.teacher.probabilities, abs=1e-4)
+        assert len(comparer.weigh(row.asked).student) == len(" ".join(row.asked).split())
 
 
 def test_a_running_endpoint_is_asked_pairs_from_python(run: TinyRun, pairs: list[tuple[str, str]]) -> None:

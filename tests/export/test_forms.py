@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from compress.models.predict import input_names
-from export.exporter import LogitsOnly, example
+from export.exporter import OutputsOnly, example
 from export.forms import FUSED, PORTABLE, Form
 from export.fusion import STEPS, fuse
 from export.graph import check_graph
@@ -81,7 +81,7 @@ def test_what_the_exporter_names_in_the_order_of_forward_is_caught(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            LogitsOnly(model, input_names(model)).eval().model,
+            OutputsOnly(model, input_names(model)).eval().model,
             (),
             str(tmp_path / "model.onnx"),
             kwargs=given,
@@ -157,7 +157,8 @@ def test_a_step_that_changes_the_answers_is_rolled_back_and_told(
         after_the_logits("Gather", columns=[1, 0, 2])(graph)
         return graph
 
-    steps = {"layers": STEPS["layers"], "answers": break_it, "embeddings": STEPS["embeddings"]}
+    layers, embeddings = STEPS.items()
+    steps = dict([layers, ("fusion of the answers", break_it), embeddings])
     fused = fuse(plain, model.config, tmp_path / "fused.onnx", reference.hold, steps)
     (told,) = fused.rolled_back
     assert told.startswith("fusion of the answers rolled back: fused.onnx.part does not answer")

@@ -1,6 +1,9 @@
 """The proof catches what it is for: each fault is planted and seen to be caught."""
 
+import shutil
 from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,15 +11,18 @@ import onnx
 import pytest
 import torch
 from onnx import numpy_helper
-from small_models import small_model, torch_forward
+from small_models import HERE, small_model, torch_forward
 from tokenizers import Tokenizer
+from transformers import PreTrainedConfig
 
 from compress.models.predict import input_names
+from export.candidates import export_best
+from export.compact import whole_heads
 from export.forms import OPSET_23
 from export.graph import check_graph
 from export.model import OnnxModel
 from export.onnx_export import to_onnx
-from export.parity import prove_parity
+from export.parity import make_reference, prove_parity
 from export.proof import ProofError
 from export.quantize import Dynamic
 from serve.encoding import read_tokenizer
@@ -89,7 +95,7 @@ def test_nan_is_caught(exported: OnnxModel, tokenizer: Tokenizer, tmp_path: Path
 def test_a_quantiser_that_returns_noise_is_caught(
     exported: OnnxModel, tokenizer: Tokenizer, tmp_path: Path
 ) -> None:
-    small = Dynamic().quantize(exported, tmp_path / "small.onnx")
+    small = Dynamic().quantize(exported, tmp_path / "small.onnx", HERE)
     prove_parity(small, torch_forward(small_model("bert")), tokenizer, 0, TEXTS, 3)
     graph = onnx.load(str(small.path))
     random = np.random.default_rng(1)
@@ -116,6 +122,35 @@ def test_another_opset_is_caught(exported: OnnxModel) -> None:
     next(entry for entry in graph.opset_import if not entry.domain).version = 20
     with pytest.raises(ProofError, match="opset 20 where 23"):
         check_graph(graph, OPSET_23, small_model("bert").config, [value.name for value in graph.graph.input])
+
+
+def test_a_step_that_changes_the_answers_is_rolled_back_and_told(
+    exported: OnnxModel, tokenizer: Tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attention told of two heads where there are four: the file before it is kept."""
+    model = small_model("bert")
+
+    def wrong_heads(graph: onnx.ModelProto, config: PreTrainedConfig) -> onnx.ModelProto:
+        other = deepcopy(config)
+        other.num_attention_heads = 2
+        return whole_heads(graph, other)
+
+    def written(_model: object, _names: object, path: Path) -> OnnxModel:
+        return replace(exported, path=Path(shutil.copy(exported.path, path)))
+
+    monkeypatch.setattr("export.candidates.to_onnx", written)
+    reference = make_reference(torch_forward(model), input_names(model), tokenizer, 0, TEXTS)
+    arguments = (model, input_names(model), [OPSET_23], reference)
+    rolled_back = {}
+    for name, step in {"right": whole_heads, "wrong": wrong_heads}.items():
+        monkeypatch.setattr("export.candidates.COMPACT", {"attention": step})
+        made = export_best(*arguments, tmp_path / name / "model.onnx", timed=False)
+        reference.hold(made.model)
+        rolled_back[name] = made.tried[0].reason
+        operators = {node.op_type for node in onnx.load(str(made.model.path)).graph.node}
+        assert ("Transpose" in operators) == (name == "wrong")
+    assert rolled_back["right"] is None
+    assert str(rolled_back["wrong"]).startswith("attention rolled back: opset-23.onnx does not answer")
 
 
 def test_an_invalid_file_is_no_model(tmp_path: Path, tokenizer: Tokenizer) -> None:

@@ -52,6 +52,6 @@ def test_bound_inputs_and_outputs_give_the_same_logits(bundle_folder: Path) -> N
     runtime = serve.load(bundle_folder)
     arrays = runtime.arrays(["a good film", "it was cold but lovely"])
     session = open_session(read(bundle_folder).model_path, 2)
-    bound = run_bound(session.ort_session, arrays, session.output, "cpu")
+    bound = run_bound(session.ort_session, arrays, session.outputs, "cpu")[0]
     assert bound.dtype == np.float32
     assert np.array_equal(bound, session.run(arrays))

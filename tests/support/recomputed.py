@@ -20,7 +20,8 @@ def recomputed(bundle: Path) -> dict[str, Any]:
     lines = (bundle / "evaluation.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
     labels = json.loads((bundle / "report.json").read_text(encoding="utf-8"))["labels"]
-    answers = serve.load(bundle, threads=1).predict([row["text"] for row in rows])
+    asked = [(row["text"], row["text_pair"]) if "text_pair" in row else row["text"] for row in rows]
+    answers = serve.load(bundle, threads=1).predict(asked)
     pairs = [(row["teacher"]["label"], answer.label) for row, answer in zip(rows, answers, strict=True)]
     gold = [row["label"] for row in rows]
     teacher = [row["teacher"]["probabilities"] for row in rows]
@@ -50,6 +51,10 @@ def recomputed(bundle: Path) -> dict[str, Any]:
         "flips": dict(flips),
         "alike": dict(alike),
         "reliability_student": reliability(shipped, right_shipped),
+        "reliability_teacher": reliability(teacher, right_teacher),
+        "length": [len(row["text"]) + len(row.get("text_pair", "")) for row in rows],
+        "confidence": [max(row.values()) for row in teacher],
+        "same": [one == other for one, other in pairs],
     }
 
 
@@ -88,7 +93,20 @@ def agrees_with(found: Fidelity, again: dict[str, Any]) -> None:
     )
     assert {(flip.teacher, flip.shipped): flip.rows for flip in found.flips} == again["flips"]
     assert found.alike == again["alike"]
-    bins = [(part.rows, part.confidence, part.accuracy) for part in found.reliability_student]
-    assert [value for part in bins for value in part] == pytest.approx(
-        [value for part in again["reliability_student"] for value in part]
-    )
+    for name in ("reliability_student", "reliability_teacher"):
+        bins = [(part.rows, part.confidence, part.accuracy) for part in getattr(found, name)]
+        assert [value for part in bins for value in part] == pytest.approx(
+            [value for part in again[name] for value in part], abs=1e-5
+        )
+    for name in ("length", "confidence"):
+        slices = getattr(found, f"by_{name}")
+        assert sum(part.rows for part in slices) == found.rows
+        for part in slices:
+            near = 1e-6  # the file has six decimals
+            inside = [
+                same
+                for value, same in zip(again[name], again["same"], strict=True)
+                if part.low - near <= value <= part.high + near
+            ]
+            assert part.rows == len(inside), name
+            assert part.agreement == pytest.approx(sum(inside) / len(inside)), name

@@ -7,9 +7,14 @@ import torch
 from numpy.typing import NDArray
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
 
+from compress.judge.machine import machine
 from compress.models import word_models as _registered  # noqa: F401  so that AutoConfig knows them
 from export.parity import Forward
+from export.quantize.circumstances import Circumstances, saturates
 from serve.encoding import Integers
+
+# As a run quantises on this machine: weights of 7 bits where products of 8 would be cut off.
+HERE = Circumstances(saturates=saturates(machine().instruction_set))
 
 SMALL = {
     "vocab_size": 300,

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from small_models import HERE
 from tiny import TOPICS, save_tiny_encoder, tiny_rows
 from torch.nn import functional
 from transformers import (
@@ -105,7 +106,7 @@ def check_export(trained: Trained, folder: Path) -> None:
             found = session.run({"input_ids": ids.numpy(), "attention_mask": mask.numpy()})
             np.testing.assert_allclose(found, answer(trained.model, ids, mask), atol=2e-5)
 
-    small = Dynamic().quantize(exported, folder / "small.onnx")
+    small = Dynamic().quantize(exported, folder / "small.onnx", HERE)
     quantised = prove_parity(small, predictor.forward, encoder, padding, texts, len(LABELS))
     assert 0 < quantised.difference < quantised.tolerance / 2
     assert small.size_mb < exported.size_mb

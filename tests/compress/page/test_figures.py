@@ -31,6 +31,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "models": ("models", "speedup", "cascade", "baseline"),
     "trade": ("models",),
     "spread": ("models",),
+    "batches": ("batches",),
     "fidelity": ("fidelity", "by_teacher"),
     "confusion": ("fidelity",),
     "reliability": ("fidelity",),
@@ -191,6 +192,9 @@ def test_every_figure_of_inspect_is_in_the_bundle(bundle_folder: Path, report: R
         text = text.replace(digest, "")
     teacher = report.models[0].latency["cpu"]["batch_1"].p50_ms
     ratios = [teacher / row.latency["cpu"]["batch_1"].p50_ms for row in report.models]
+    assert report.batches is not None
+    rates = [point.per_second for point in report.batches.curve]
+    ratios += [rate / rates[0] for rate in rates]
     others = [*(size / 1e6 for size in sizes), sum(sizes) / 1e6, len(manifest.labels), *ratios]
     documents = [document(report), json.loads(manifest.model_dump_json())]
     assert unaccounted(text, documents, *others, *sums(report)) == []

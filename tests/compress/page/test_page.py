@@ -126,6 +126,16 @@ def test_what_was_not_measured_is_left_out_and_not_drawn_empty(report: dict[str,
     assert "None" not in page.said
 
 
+def test_a_page_about_pairs_says_so() -> None:
+    named = full_report(recipe={"data": {"columns": {"text": "premise", "text_pair": "hypothesis"}}})
+    found = full_report(notes=["pairs of texts: sentence1 and sentence2"])
+    for report in (named, found):
+        said = Reader(report_page("pairs", report)).said
+        assert "873 test rows, pairs of texts, on" in said
+        assert "one pair at a time" in said
+    assert "pair" not in Reader(report_page("single", full_report())).said
+
+
 def all_drawings(report: Report) -> Iterator[ElementTree.Element]:
     found = report.fidelity
     drawn = [trade(report), spread(report), confusion(found, report.labels), reliability(found)]
@@ -147,7 +157,26 @@ def ten_labels() -> Report:
     return full_report(labels=labels, fidelity=found)
 
 
-@pytest.mark.parametrize("make", [full_report, many_labels, ten_labels])
+def crowded() -> Report:
+    """Four models of nearly the same score, three of them nearly as fast as each other."""
+    report = full_report()
+    rows = []
+    for row, (p50, size) in zip(
+        report.models[1:], ((1.28, 3.8), (0.9, 2.7), (0.66, 2.6), (0.61, 0.8)), strict=True
+    ):
+        latency = row.latency["cpu"]["batch_1"].model_copy(update={"p50_ms": p50, "quantiles_ms": {}})
+        update = {
+            "size_mb": size,
+            "score": 0.962,
+            "score_ci": (0.95, 0.973),
+            "latency": {"cpu": {"batch_1": latency}},
+        }
+        rows.append(row.model_copy(update=update))
+    slow = report.models[0].model_copy(update={"score": 0.963, "score_ci": (0.951, 0.973)})
+    return report.model_copy(update={"models": [slow, *rows]})
+
+
+@pytest.mark.parametrize("make", [full_report, many_labels, ten_labels, crowded])
 def test_no_text_lies_on_another_or_leaves_its_drawing(make: Any) -> None:
     for root in all_drawings(make()):
         _, _, width, height = map(float, root.get("viewBox", "").split())

@@ -1,12 +1,13 @@
 """Each quantiser: near the float file, smaller, and as independent of the batch as it says."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, numpy_helper
-from small_models import TEXTS, small_model, torch_forward
+from small_models import HERE, TEXTS, small_model, torch_forward
 
 from export.model import OnnxModel
 from export.parity import prove_parity
@@ -41,7 +42,7 @@ def test_it_answers_as_the_float_file_and_is_smaller(
     limit = {"fp16": 0.005, "int4-weights": 0.9}.get(quantiser.precision, 0.3)
     # Random weights 32 wide are hard on 4 bits: 0.4 to 0.6, where a trained model has 0.05 and noise 1.4.
     monkeypatch.setattr("export.parity.INT8_TOLERANCE", limit)
-    small = quantiser.quantize(exported, tmp_path / "small.onnx", Circumstances(feeds=feeds))
+    small = quantiser.quantize(exported, tmp_path / "small.onnx", replace(HERE, feeds=feeds))
     tokenizer = read_tokenizer(tokenizer_folder / "tokenizer.json")
     finding = prove_parity(small, torch_forward(small_model("bert")), tokenizer, 0, TEXTS, 3)
     assert 0 < finding.difference < limit
@@ -57,7 +58,7 @@ def test_what_says_batch_does_not_depend_on_the_batch(
     quantiser: Quantiser, exported: OnnxModel, feeds: list[Feed], tokenizer_folder: Path, tmp_path: Path
 ) -> None:
     """Alone against beside seven others, padded to their length. The dynamic one shows what is looked for."""
-    small = quantiser.quantize(exported, tmp_path / "small.onnx", Circumstances(feeds=feeds))
+    small = quantiser.quantize(exported, tmp_path / "small.onnx", replace(HERE, feeds=feeds))
     session = open_session(small.path, 3, threads=1)
     tokenizer = read_tokenizer(tokenizer_folder / "tokenizer.json")
     together = session.run(pad(tokenize(tokenizer, TEXTS), session.inputs, 0).arrays)

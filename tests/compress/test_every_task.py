@@ -1,0 +1,277 @@
+"""The same promises for every task: from data to verdict, bundle, every protocol, csv and verification."""
+
+import csv
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tritonclient.http as http_client
+from every_task import CASES, TaskCase
+from fastapi.testclient import TestClient
+from huggingface_hub import InferenceClient
+from rich.console import Console
+from served import NAME, make_app, running
+from tiny import TinyRun, tiny_recipe
+from transformers import AutoTokenizer, pipeline
+
+import compress
+import serve
+from app.launch import show
+from compress.inspection import inspect_bundle, render
+from compress.judge.latency import Plan
+from compress.models.heads import class_of
+from compress.models.trained import load_trained
+from compress.plan import make_plan
+from compress.progress import Silent
+from compress.recipe import RunConfig
+from compress.recipe_file import check_recipe
+from compress.verify.pipeline import verify_bundle
+from serve.bundle import FLOAT_MODEL, read
+from serve.client import Endpoint
+from serve.csv_file import predict_csv
+from serve.endpoint import Settings
+from serve.errors import InputError, UserError
+from serve.inputs import Input
+from serve.protocols.clouds import Vertex
+from serve.runtime import OnnxRuntime
+
+HOSTILE = ["", "   ", "\u202eabc", "e\u0301 \U0001f469\u200d\U0001f680", "שלום עולם", "goal " * 20_000]
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished run of a task."""
+
+    case: TaskCase
+    run: TinyRun
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        lines = (self.run.bundle / "evaluation.jsonl").read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines]
+
+    @property
+    def asked(self) -> list[Input]:
+        return [(row["text"], row["text_pair"]) if self.case.pairs else row["text"] for row in self.rows]
+
+    def body(self, inputs: list[Input]) -> list[Any]:
+        """As `POST /` takes them."""
+        return [{"text": one[0], "text_pair": one[1]} if isinstance(one, tuple) else one for one in inputs]
+
+
+@pytest.fixture(scope="module", params=CASES, ids=lambda case: case.name)
+def done(
+    request: pytest.FixtureRequest, tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Done:
+    case: TaskCase = request.param
+    if case.is_tiny_run:  # which other tests have made
+        return Done(case, request.getfixturevalue("tiny_run"))
+    recipe = tiny_recipe(case.write(tmp_path_factory.mktemp("data")), tiny_encoder) | dict(case.recipe)
+    recipe["teacher"]["train"]["epochs"] = case.epochs
+    recipe["gates"] = {"min_agreement": 0.3, "min_retention": 0.5}
+    recipe["baseline"] = True
+    folder = tmp_path_factory.mktemp(case.name)
+    return Done(case, TinyRun(recipe, folder, compress.run(recipe, out=folder)))
+
+
+@pytest.fixture
+def client(done: Done) -> Iterator[TestClient]:
+    settings = Settings(vertex=Vertex(None, "/vertex", None))
+    with TestClient(make_app(done.run.bundle, settings=settings), "http://localhost") as client:
+        yield client
+
+
+def test_the_verdict_rests_on_the_metric_of_the_field(done: Done) -> None:
+    report = done.run.report
+    teacher, shipped = report.models[0], report.models[-1]
+    assert teacher.score > done.case.least
+    assert teacher.score_ci[0] < teacher.score_ci[1]
+    assert teacher.score_ci[0] <= teacher.score <= teacher.score_ci[1]
+    labels = [row["label"] for row in done.rows]
+    answers = [done.case.answer(answer) for answer in serve.load(done.run.bundle).predict(done.asked)]
+    assert shipped.score == pytest.approx(done.case.metric(labels, answers), abs=1e-6)
+    fidelity = report.fidelity
+    assert fidelity.retention == pytest.approx(shipped.score / teacher.score)
+    assert fidelity.retention_ci is not None
+    assert fidelity.retention_ci[0] <= fidelity.retention <= fidelity.retention_ci[1]
+    assert fidelity.agreement > 0.3
+    assert {gate.status for gate in report.gates} == {"pass"}
+    if done.run.recipe.get("baseline"):
+        assert report.baseline is not None
+        assert report.baseline.gain_ci[0] <= report.baseline.gain <= report.baseline.gain_ci[1]
+    assert (done.run.folder / "report.html").stat().st_size > 10_000
+    assert shipped.precision == "int8"
+
+
+def test_the_float_file_answers_as_the_pipeline_of_transformers(done: Done) -> None:
+    """200 rows, and one that is longer than the model reads."""
+    if done.case.pipeline is None:
+        pytest.skip("transformers has no pipeline for this task")
+    (folder,) = done.run.folder.glob("stages/student-1-*")
+    student = load_trained(folder)
+    manifest = read(done.run.bundle).manifest
+    model = class_of(student.model.config).from_pretrained(folder)
+    answers = pipeline(
+        done.case.pipeline, model=model, tokenizer=AutoTokenizer.from_pretrained(folder), top_k=None
+    )
+    runtime = OnnxRuntime.from_files(
+        done.run.bundle / FLOAT_MODEL,
+        done.run.bundle / "tokenizer.json",
+        manifest.labels,
+        batching="batch",
+        answering=manifest.answering,
+    )
+    long = ["goal match " * 60, "soup bread " * 60]
+    asked = [*done.asked, *done.asked[::-1], *done.case.asked(long)][:200]
+    asked += done.case.asked(long)
+    cut = {"truncation": True, "max_length": manifest.max_length}
+    expected = [answers(one, **cut) for one in done.body(asked)]
+    found = [answer.told() for answer in runtime.predict(asked)]
+    for ours, theirs in zip(found, expected, strict=True):
+        theirs = theirs[0] if isinstance(theirs[0], list) else theirs
+        assert {one["label"]: one["score"] for one in ours} == pytest.approx(
+            {one["label"]: one["score"] for one in theirs}, abs=1e-4
+        )
+
+
+def test_every_protocol_gives_the_runtimes_answers(done: Done, client: TestClient) -> None:
+    some = done.asked[:3]
+    expected = [answer.told() for answer in serve.load(done.run.bundle).predict(some)]
+    body = done.body(some)
+    for path in ("/", "/invocations"):
+        assert client.post(path, json={"inputs": body}).json() == _near(expected)
+        assert client.post(path, json={"inputs": body[0]}).json() == _near(
+            expected[:1]
+        )  # nested, a list for each
+    assert client.post("/vertex", json={"instances": body}).json()["predictions"] == _near(expected)
+    listed = [list(one) if isinstance(one, tuple) else [one] for one in some]
+    assert client.post("/predict", json={"inputs": listed}).json() == _near(expected)
+    shortened = client.post("/", json={"inputs": body, "parameters": {"top_k": 1}}).json()
+    assert shortened == _near([one[:1] for one in expected])
+    raw = client.post("/", json={"inputs": body[:1], "parameters": {"function_to_apply": "none"}})
+    assert raw.status_code == 200
+    wrong = client.post("/", json={"inputs": body, "parameters": {"function_to_apply": "tanh"}})
+    assert wrong.status_code == 422
+    assert "function_to_apply must be" in wrong.json()["error"]
+    described = client.get(f"/v2/models/{NAME}").json()["outputs"]
+    assert tuple(one["name"] for one in described) == done.case.tensors
+
+
+def test_clients_over_a_socket_get_the_same(done: Done) -> None:
+    some = done.asked[:4]
+    expected = serve.load(done.run.bundle).predict(some)
+    with running(make_app(done.run.bundle)) as url:
+        endpoint = Endpoint(url)
+        found = endpoint.predict(some)
+        endpoint.close()
+        triton = http_client.InferenceServerClient(url.removeprefix("http://"))
+        columns = zip(*some, strict=True) if done.case.pairs else [some]
+        tensors = []
+        for name, column in zip(("text", "text_pair"), columns, strict=False):
+            tensors.append(http_client.InferInput(name, [len(some)], "BYTES"))
+            tensors[-1].set_data_from_numpy(np.array(column, dtype=object))
+        reply = triton.infer(NAME, tensors)
+        shapes = {name: reply.as_numpy(name).shape for name in done.case.tensors}
+        triton.close()
+        if not done.case.pairs:
+            hub = InferenceClient(model=f"{url}/")
+            (first,) = [hub.text_classification(text, top_k=2) for text in some[:1] if isinstance(text, str)]
+            theirs = [{"label": one.label, "score": one.score} for one in first]
+            assert theirs == _near(expected[0].told(top_k=2))
+    assert [done.case.answer(answer) for answer in found] == _near(
+        [done.case.answer(one) for one in expected]
+    )
+    assert all(shape[0] == len(some) for shape in shapes.values())
+    assert [one.label for one in found] == [one.label for one in expected]
+
+
+def test_a_csv_file_gets_the_tasks_columns(done: Done, tmp_path: Path) -> None:
+    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+    with source.open("w", newline="") as stream:
+        header = ["text", "text_pair"] if done.case.pairs else ["text"]
+        rows = [list(one) if isinstance(one, tuple) else [one] for one in done.asked[:5]]
+        csv.writer(stream).writerows([header, *rows])
+    runtime = serve.load(done.run.bundle)
+    predict_csv(runtime, source, target, pairs=done.case.pairs, answering=runtime.answering)
+    with target.open() as stream:
+        written = list(csv.DictReader(stream))
+    assert tuple(written[0])[len(header) :] == done.case.csv_columns
+    cells = [runtime.answering.cells(answer) for answer in runtime.predict(done.asked[:5])]
+    assert [list(row.values())[len(header) :] for row in written] == cells
+
+
+def test_a_verification_finds_the_score_of_the_report(done: Done, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("compress.verify.pipeline.pilot", lambda *_, **__: Plan(5, 5))
+    found = verify_bundle(done.run.bundle, None, Silent())
+    assert found.score == pytest.approx(done.run.report.models[-1].score, abs=1e-9)
+    assert found.fidelity is not None
+    assert found.fidelity.agreement == pytest.approx(done.run.report.fidelity.agreement, abs=1e-9)
+    assert found.fidelity.retention == pytest.approx(done.run.report.fidelity.retention, abs=1e-4)
+
+
+def test_the_plan_and_the_inspection_say_what_it_is(done: Done) -> None:
+    config = check_recipe(dict(done.run.recipe))
+    assert isinstance(config, RunConfig)
+    plan = make_plan(config, Silent())
+    assert plan.rows["test"] == len(done.rows)
+    assert plan.labels == read(done.run.bundle).manifest.labels
+    console = Console(width=200)
+    with console.capture() as shown:
+        console.print(render(inspect_bundle(done.run.bundle)))
+    about = {
+        "single-label": "3 labels: ",
+        "multi-label": "any of 3 labels: food from 0.",
+        "regression": "a number",
+    }
+    assert f"text-classification, {about[done.case.name]}" in shown.get()
+
+
+def test_any_text_gets_an_answer(done: Done) -> None:
+    runtime = serve.load(done.run.bundle)
+    answers = runtime.predict(done.case.asked(HOSTILE))
+    assert len(answers) == len(HOSTILE)
+    assert all(np.isfinite(one["score"]) for answer in answers for one in answer.told())
+    with pytest.raises(InputError, match="at most 100,000"):
+        runtime.predict(done.case.asked(["a" * 100_001, "b"]))
+
+
+def test_the_demo_shows_it_or_says_that_it_does_not(done: Done) -> None:
+    if done.case.name == "single-label":
+        pytest.skip("the demo shows it")
+    with pytest.raises(UserError, match=r"which this page does not show yet|pairs of texts"):
+        show(done.run.bundle)
+
+
+def _near(expected: Any) -> Any:
+    """Equal, with numbers as near as JSON and batches leave them."""
+    if isinstance(expected, list):
+        return _List(expected)
+    if isinstance(expected, dict):
+        return _Dict({key: _near(value) for key, value in expected.items()})
+    return pytest.approx(expected, abs=1e-5) if isinstance(expected, float) else expected
+
+
+class _List(list):
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, list)
+            and len(other) == len(self)
+            and all(_near(mine) == theirs for mine, theirs in zip(self, other, strict=True))
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class _Dict(dict):
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, dict)
+            and set(other) == set(self)
+            and all(self[key] == other[key] for key in self)
+        )
+
+    __hash__ = None  # type: ignore[assignment]

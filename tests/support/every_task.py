@@ -1,0 +1,121 @@
+"""Every task on tiny data: what the same tests run over. A new task adds its case to `CASES`."""
+
+import json
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import pearsonr
+from sklearn.metrics import accuracy_score, f1_score
+from tiny import FILLERS, TOPICS, tiny_rows
+
+from serve.inputs import Input
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class TaskCase:
+    """A task with data that a tiny encoder learns in seconds."""
+
+    name: str
+    rows: Callable[[int, int], list[Row]]  # count, seed: rows as a data set has them
+    recipe: Mapping[str, Any]  # what it adds to the tiny recipe
+    # The default metric of labels and answers as evaluation.jsonl and `Answer.told` have them, by a library.
+    metric: Callable[[Sequence[Any], Sequence[Any]], float]
+    answer: Callable[[Any], Any]  # what the metric takes of an answer
+    least: float  # that the teacher scores
+    pipeline: str | None = "text-classification"  # of transformers, which the float file equals
+    pairs: bool = False
+    epochs: int = 6  # of the teacher
+    is_tiny_run: bool = False  # the run that many tests share
+    csv_columns: tuple[str, ...] = ("predicted_label", "score", "truncated")
+    tensors: tuple[str, ...] = ("label", "probabilities")
+    splits: Mapping[str, int] = field(default_factory=lambda: {"train": 500, "test": 80})
+
+    def write(self, folder: Path) -> Path:
+        """The data set in a folder, as jsonl."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for seed, (split, count) in enumerate(self.splits.items(), start=1):
+            lines = [json.dumps(row) + "\n" for row in self.rows(count, seed)]
+            (folder / f"{split}.jsonl").write_text("".join(lines), encoding="utf-8")
+        return folder
+
+    def asked(self, texts: Sequence[str]) -> list[Input]:
+        """Texts as the task takes them: of pairs each with the next."""
+        if not self.pairs:
+            return list(texts)
+        return list(zip(texts, [*texts[1:], texts[0]], strict=True))
+
+
+def _single(count: int, seed: int) -> list[Row]:
+    return [{"text": text, "label": label} for text, label in tiny_rows(count, seed)]
+
+
+def _sets(count: int, seed: int) -> list[Row]:
+    """Texts with words of any number of topics."""
+    drawn = random.Random(seed)
+    rows = []
+    for _ in range(count):
+        labels = [topic for topic in TOPICS if drawn.random() < 0.4]
+        # Of some topics no word is said, so that nobody can know all.
+        words = [word for topic in labels if drawn.random() > 0.1 for word in drawn.sample(TOPICS[topic], 2)]
+        words += drawn.choices(FILLERS, k=drawn.randint(2, 8))
+        drawn.shuffle(words)
+        rows.append({"text": " ".join(words), "labels": labels})
+    return rows
+
+
+def _numbers(count: int, seed: int) -> list[Row]:
+    """Pairs of texts with a number from 0 to 5 for how many words of food the second one has."""
+    drawn = random.Random(seed)
+    rows = []
+    for _ in range(count):
+        many = drawn.randint(0, 3)
+        first = drawn.sample(TOPICS["sport"], 3)
+        second = drawn.sample(TOPICS["food"], many) + drawn.sample(TOPICS["sport"], 3 - many)
+        texts = [" ".join(words + drawn.choices(FILLERS, k=2)) for words in (first, second)]
+        number = round(5 * many / 3 * 0.9 + 0.5 * drawn.random(), 2)
+        rows.append({"sentence1": texts[0], "sentence2": texts[1], "label": number})
+    return rows
+
+
+def _micro_f1(labels: Sequence[Any], answers: Sequence[Any]) -> float:
+    def matrix(sets: Sequence[Any]) -> NDArray[np.int64]:
+        return np.array([[int(topic in one) for topic in TOPICS] for one in sets])
+
+    return float(f1_score(matrix(labels), matrix(answers), average="micro"))
+
+
+CASES = [
+    TaskCase(
+        "single-label", _single, {}, accuracy_score, lambda answer: answer.label, least=0.8, is_tiny_run=True
+    ),
+    TaskCase(
+        "multi-label",
+        _sets,
+        {"problem_type": "multi_label_classification"},
+        _micro_f1,
+        lambda answer: answer.labels,
+        least=0.8,
+        epochs=10,
+        csv_columns=("predicted_labels", "probabilities", "truncated"),
+        tensors=("labels", "probabilities"),
+    ),
+    TaskCase(
+        "regression",
+        _numbers,
+        {"problem_type": "regression"},
+        lambda labels, answers: float(pearsonr(labels, answers)[0]),
+        lambda answer: answer.score,
+        least=0.8,
+        pairs=True,
+        epochs=10,
+        csv_columns=("predicted_score", "truncated"),
+        tensors=("score",),
+    ),
+]
