@@ -113,8 +113,8 @@ def session_options(threads: int, device: Device) -> ort.SessionOptions:
     options.inter_op_num_threads = 1
     options.log_severity_level = _ERRORS_ONLY
     if device == "cpu":
-        # One operator for a sum and the normalisation after it takes several times as long as the two (1.5 against
-        # 0.13 ms on 1,024 rows of 384): its loop over a row adds up number by number.
+        # One operator for a sum and the normalisation after it takes three times as long as the two (1.6 against
+        # 0.5 ms on 1,024 rows of 384; docs/results.md).
         options.add_session_config_entry("optimization.disable_specified_optimizers", "SkipLayerNormFusion")
     return options
 

@@ -84,10 +84,10 @@ def open_peers(
 def agreement(peers: Mapping[str, Peer], check: Sequence[Arrays]) -> dict[str, float]:
     """The share of PyTorch's labels that each gives; ends where the bundle is of another student."""
     expected = peers[PYTORCH].labels(check)
-    found = {
-        name: float(np.mean([a == b for a, b in zip(peer.labels(check), expected, strict=True)]))
-        for name, peer in peers.items()
-    }
+    found = {}
+    for name, peer in peers.items():
+        found[name] = float(np.mean([a == b for a, b in zip(peer.labels(check), expected, strict=True)]))
+        print(f"{name}: {found[name]:.3f} of PyTorch's labels", file=sys.stderr)
     if found[FLOAT] < 1:
         sys.exit(
             f"the bundle's float file gives {found[FLOAT]:.1%} of the student's labels: it was made of another "
