@@ -57,7 +57,7 @@ def main(bundle: Path, folder: Path, teacher: str | None, *, live: bool) -> None
         browser = playwright.chromium.launch(executable_path=path, args=list(QUIET))
         for name, look in LOOKS.items():
             page = browser.new_page(**look)
-            page.set_default_timeout(60_000)
+            page.set_default_timeout(300_000)  # until the student has answered all rows
             page.goto(demo)
             take(page, endpoint, texts, lambda tab, name=name: folder / f"{tab}-{name}.png")
             page.close()

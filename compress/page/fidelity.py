@@ -48,7 +48,7 @@ def confusion(found: Fidelity, labels: Sequence[str]) -> Drawing | None:
         parts.append(
             letters(x, top - 8, cut(label, 11), "name", "start", turned=-60)
             if many
-            else letters(x, top - 8, cut(label, 12), "name", "middle")
+            else letters(x, top - 8, cut(label, int(cell / LETTER)), "name", "middle")
         )
     for place, teacher in enumerate(labels):
         y = top + high * place

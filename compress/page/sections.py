@@ -249,7 +249,7 @@ def provenance(report: Report) -> list[tuple[str, Cell]]:
 def _times(row: ModelRow, threads: int) -> str:
     for one in row.latency.get("cpu", {}).values():
         if one.threads == threads:
-            return f"{one.p50_ms:.2f} / {one.p95_ms:.2f}"
+            return f"{one.p50_ms:,.2f} / {one.p95_ms:,.2f}"
     return NONE
 
 

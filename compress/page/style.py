@@ -46,6 +46,7 @@ th, td { text-align: left; padding: 9px 14px; border-top: 1px solid var(--rule);
 thead th { border-top: 0; font-weight: 600; color: var(--soft); font-size: 0.8rem; vertical-align: bottom; }
 thead th.n { white-space: normal; }
 tbody th { font-weight: 500; min-width: 6.5em; overflow-wrap: anywhere; }
+#gates tbody th { min-width: 11.5em; }
 .n { text-align: right; white-space: nowrap; }
 tr.best > * { font-weight: 680; background: var(--wash); }
 small { color: var(--soft); font-weight: 400; font-size: 0.92em; }
