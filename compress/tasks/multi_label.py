@@ -29,7 +29,7 @@ from compress.tasks.task import (
     Task,
     knows_more_than_chance,
 )
-from compress.tasks.text_classification import read_probabilities, told_probabilities
+from compress.tasks.text_classification import read_probabilities
 from compress.tasks.thresholds import tune
 from serve.tasks import Answer, Answering, LabelSet
 from serve.tasks import MultiLabel as Answers
@@ -283,7 +283,8 @@ class MultiLabel(Task):
     def tell_answer(self, answer: Floats, labels: Sequence[str]) -> dict[str, Any]:
         """The given labels and every label's probability."""
         given = [label for label, one in zip(labels, answer[:, 1], strict=True) if one]
-        return {"labels": given, "probabilities": told_probabilities(answer[:, 0], labels)}
+        # In full: rounded, some would be equal that are not, and average precision goes by their order.
+        return {"labels": given, "probabilities": dict(zip(labels, map(float, answer[:, 0]), strict=True))}
 
     def read_answer(self, told: Any, labels: Sequence[str]) -> Any:
         """Probabilities beside what is given, in the order of the labels."""
