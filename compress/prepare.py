@@ -15,7 +15,7 @@ from compress.data.rows import Rows, Splits
 from compress.data.unlabeled import read_unlabeled
 from compress.distill import Distill, Plain
 from compress.distill.rehearsal import rehearse
-from compress.errors import DataError, SeveralMistakesError, UserError
+from compress.errors import DataError, ModelError, SeveralMistakesError, UserError
 from compress.models.layer_drop import require_droppable_layers
 from compress.models.lengths import Lengths, choose_max_length, measure_lengths
 from compress.models.open import Opened, open_model

@@ -49,7 +49,11 @@ def find_columns(
         text = next((name for name in TEXT_NAMES if name in names), None) or _only_text_column(data)
     if label is None and not no_label:
         label = next(
-            (name for name in (*label_names, *LABEL_NAMES) if name in names and name not in (text, text_pair)),
+            (
+                name
+                for name in (*label_names, *LABEL_NAMES)
+                if name in names and name not in (text, text_pair)
+            ),
             None,
         )
     labels = [label] if isinstance(label, str) else [*(label or ())]

@@ -3,7 +3,6 @@
 A model is asked texts, so the words are joined with a space, and each is known by its first and last character there.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,18 +10,16 @@ from typing import Any
 import datasets
 import numpy as np
 
-from compress.data.rows import NO_LABEL, Rows
+from compress.data.rows import Rows
 from compress.data.tag_schemes import OUTSIDE, Scheme, as_iob2, iob2_names, scheme_of, split_tag
 from compress.errors import DataError
 from compress.tasks.label_cells import cell_labels
 from compress.tasks.task import Columns, Fault, Labels, Named
+from compress.tasks.word_pieces import Span
+from compress.tasks.words import joined, padded_words, words_of
 from serve.encoding import check_text
 from serve.errors import InputError
 from serve.inputs import Input
-
-Span = tuple[int, int]  # characters of the text, the end not in it
-# Chinese and Japanese, which are written without spaces; data sets of them have a character for a word.
-_NO_SPACES = re.compile("[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 
 
 @dataclass(frozen=True)
@@ -50,9 +47,8 @@ class Tags:
         """First and last character of every word and its tag, int32 (rows, words of the longest, 3)."""
         place = {name: number for number, name in enumerate(self.names)}
         found = []
-        for row, tags in enumerate(named_tags(raw, self.numbered, split), start=1):
-            if self.scheme != "IOB2":
-                tags = as_iob2(tags)
+        for row, read in enumerate(named_tags(raw, self.numbered, split), start=1):
+            tags = read if self.scheme == "IOB2" else as_iob2(read)
             if unknown := [tag for tag in tags if tag not in place]:
                 raise DataError(
                     f"row {row} of {split} has the tag {unknown[0]!r}",
@@ -61,45 +57,6 @@ class Tags:
                 )
             found.append([(*span, place[tag]) for span, tag in zip(raw.spans[row - 1], tags, strict=True)])
         return padded_words(found)
-
-
-def padded_words(rows: Sequence[Sequence[Sequence[int]]]) -> Labels:
-    """Rows of (start, end, tag) as one array, int32 (rows, words of the longest, 3), padded with `NO_LABEL`."""
-    found = np.full((len(rows), max(map(len, rows), default=0), 3), NO_LABEL, dtype=np.int32)
-    for array, row in zip(found, rows, strict=True):
-        if row:
-            array[: len(row)] = row
-    return found
-
-
-def joined(words: Sequence[str]) -> tuple[str, list[Span]]:
-    """The text that the words make, and where each of them stands in it.
-
-    A space stands between two words, but none between two that are written without.
-    """
-    text, spans = "", []
-    for word in words:
-        together = text and word and _NO_SPACES.match(text[-1]) and _NO_SPACES.match(word[0])
-        if spans and not together:
-            text += " "
-        spans.append((len(text), len(text) + len(word)))
-        text += word
-    return text, spans
-
-
-def words_of(cell: Any) -> list[str]:
-    """The words in a cell, a list or a list as JSON; raises `Fault`."""
-    try:
-        words = cell_labels(cell) if isinstance(cell, list | str) else None
-    except Fault:
-        words = None
-    if words is None or not all(isinstance(word, str) for word in words):
-        raise Fault(
-            "no list of words",
-            'a list of words, in a csv file as JSON: ["Ada", "met", "Grace"]',
-            "set data.columns.text to the column of words",
-        )
-    return words
 
 
 def read_word_texts(data: datasets.Dataset, columns: Columns, split: str) -> list[Input]:
@@ -161,7 +118,9 @@ def _joined_rows(data: datasets.Dataset, columns: Columns, split: str) -> list[t
             check_text(text)
         except Fault as fault:
             raise DataError(
-                f"{place} holds {fault.found} in the column {columns.text!r}", fault.expected, fault.remedy or ""
+                f"{place} holds {fault.found} in the column {columns.text!r}",
+                fault.expected,
+                fault.remedy or "",
             ) from None
         except InputError as error:
             raise DataError(f"{place} holds {error.found}", error.expected, error.remedy) from None
@@ -226,7 +185,9 @@ def check_tags(parts: Mapping[str, Rows], names: Sequence[str]) -> list[str]:
     notes = []
     for part, found in kinds.items():
         if strange := sorted(found - kinds["train"]):
-            notes.append(f"{part} has entities of {', '.join(strange[:8])}, which train lacks: they cannot be learnt")
+            notes.append(
+                f"{part} has entities of {', '.join(strange[:8])}, which train lacks: they cannot be learnt"
+            )
         if part == "test" and (lacking := sorted(kinds["train"] - found)):
             notes.append(f"{part} has no entity of {', '.join(lacking[:8])}: nothing can be said about them")
     return notes

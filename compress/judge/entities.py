@@ -36,7 +36,9 @@ class EntityScores:
 
 def tag_codes(names: Sequence[str]) -> Codes:
     """The number of each tag, (tags,); types are numbered in alphabetical order."""
-    kinds = {kind: number for number, kind in enumerate(sorted({name[2:] for name in names if name[1:2] == "-"}))}
+    kinds = {
+        kind: number for number, kind in enumerate(sorted({name[2:] for name in names if name[1:2] == "-"}))
+    }
     return np.array(
         [2 * kinds[name[2:]] + (1 if name[0] == "B" else 2) if name[1:2] == "-" else 0 for name in names],
         dtype=np.int64,
@@ -71,7 +73,11 @@ def _counts(metric: str, gold: Marks, answers: Marks) -> Floats:
     kinds, ends = entity_ends(truth)
     given_kinds, given_ends = entity_ends(given)
     right = np.where((ends == given_ends) & (kinds == given_kinds), kinds, -1)
-    count = 1 if metric == "entity_f1" else max(1, int(max(kinds.max(initial=-1), given_kinds.max(initial=-1))) + 1)
+    count = (
+        1
+        if metric == "entity_f1"
+        else max(1, int(max(kinds.max(initial=-1), given_kinds.max(initial=-1))) + 1)
+    )
     parts = []
     for part in (right, kinds, given_kinds):
         if count == 1 and metric == "entity_f1":

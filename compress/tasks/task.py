@@ -114,6 +114,7 @@ class Task:
     # How texts are changed to see what holds (`compress.judge.perturb`); none where labels are places in the text.
     perturbations: ClassVar[tuple[str, ...]] = ("typos", "case", "punctuation")
 
+    flips_of: ClassVar[Literal["rows", "entities"]] = "rows"  # what `flips` counts
     # Names that columns usually have with it, looked for before all others.
     text_columns: ClassVar[tuple[str, ...]] = ()
     label_columns: ClassVar[tuple[str, ...]] = ()
@@ -270,7 +271,9 @@ class Task:
         """The same, of the rows that a teacher gave these logits over."""
         return self.labels_from_logits(logits)
 
-    def examined(self, labels: Sequence[str], logits: Logits, rows: Rows, teacher: Trained) -> tuple[str, float]:
+    def examined(
+        self, labels: Sequence[str], logits: Logits, rows: Rows, teacher: Trained
+    ) -> tuple[str, float]:
         """`check_teacher`, for tasks that must know what the teacher read."""
         return self.check_teacher(labels, logits, rows)
 
@@ -346,10 +349,6 @@ class Task:
     ) -> tuple[list[Flip], dict[str, int]]:
         """Rows that both answer otherwise by the pair of labels, and rows that both answer with each label."""
         return [], {}
-
-    def flip_names(self, labels: Sequence[str]) -> tuple[str, ...]:
-        """What `flips` tells pairs of, for a table of them."""
-        return tuple(labels)
 
     # evaluation.jsonl, and files with labels
 

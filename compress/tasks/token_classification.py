@@ -19,11 +19,22 @@ from compress.data.rows import NO_LABEL, Rows
 from compress.errors import ModelError
 from compress.judge.entities import tag_codes
 from compress.judge.metrics import score
-from compress.tasks.label_cells import cell_labels
+from compress.tasks.tag_files import joined_row, parse_words, read_words, tell_words
+from compress.tasks.tagged_answers import (
+    CONTINUES,
+    SCORE,
+    START,
+    TAG,
+    entities,
+    padded,
+    read,
+    stacked,
+    tell,
+    word_tags,
+)
 from compress.tasks.task import (
     Bools,
     Columns,
-    Fault,
     Floats,
     Labels,
     LabelSpace,
@@ -36,15 +47,15 @@ from compress.tasks.task import (
 from compress.tasks.text_classification import SingleLabel
 from compress.tasks.word_pieces import (
     best_windows,
-    first_pieces,
     plain_words,
     spans_of,
     window_pieces,
-    word_groups,
 )
-from serve.tasks import Answer, Answering, Read, Tagging, TokenClassification as Answers, Tokens
+from compress.tasks.words import padded_words
+from serve.tasks import Answer, Answering, Read, Tokens
+from serve.tasks import TokenClassification as Answers
 from serve.tasks.answering import Outputs
-from serve.tasks.entities import OUTSIDE, kind_of
+from serve.tasks.entities import OUTSIDE
 
 if TYPE_CHECKING:
     import datasets
@@ -53,20 +64,16 @@ if TYPE_CHECKING:
     from compress.judge.report import Flip
     from compress.models.trained import Trained
 
-NO_ENTITY = "no entity"
-_REBUILD = "make the bundle again with `compress run`, or copy it again from where it was made"
-_START, _END, _TAG, _SCORE, _CONTINUES = range(5)  # of an answer's pieces
 _LOSSES = SingleLabel()  # each word is a row of its own to them
-
-Entity = tuple[str, int, int]  # type, first character, and the one after the last
 
 
 @dataclass(frozen=True)
 class TokenClassification(Task):
     """Labels are (rows, words, 3): first and last character of a word, and its tag; padded with `NO_LABEL`.
 
-    Logits and soft targets are (windows, tokens, labels), NaN where an example is shorter. Answers are (rows, pieces, 5):
-    first and last character of a piece, its tag, that tag's probability, 1 where it goes on with a word; padded with -1.
+    Logits and soft targets are (windows, tokens, labels), NaN where an example is shorter. Answers are (rows, pieces,
+    5): first and last character of a piece, its tag, that tag's probability, 1 where it goes on with a word; padded
+    with -1.
     """
 
     names: tuple[str, ...] = ()  # of the model's outputs, once they are known
@@ -79,6 +86,7 @@ class TokenClassification(Task):
     agreement_metric: ClassVar[str] = "entity_f1"
     agreement_means: ClassVar[str] = "rows with the same entities as the teacher"
     perturbations: ClassVar[tuple[str, ...]] = ()
+    flips_of: ClassVar[Literal["rows", "entities"]] = "entities"
     head_in_words: ClassVar[str] = "token classification head"
     text_columns: ClassVar[tuple[str, ...]] = ("tokens", "words")
     label_columns: ClassVar[tuple[str, ...]] = ("ner_tags", "tags", "labels", "ner")
@@ -263,20 +271,24 @@ class TokenClassification(Task):
 
     def labels_from_teacher(self, rows: Rows, logits: Logits, teacher: Trained) -> Labels:
         """See `Task`: the teacher's tag of every word and sign."""
-        from compress.data.tagged_words import padded_words
-
         asked = _read(teacher, rows)
         found = []
-        for words, tags in zip(_words(asked, None), self._word_tags(asked, logits, None), strict=True):
+        for words, tags in zip(
+            _words(asked, None), self.for_labels(teacher.labels)._word_tags(asked, logits, None), strict=True
+        ):
             found.append([(*span, tag) for span, tag in zip(words, tags, strict=True)])
         return padded_words(found)
 
-    def examined(self, labels: Sequence[str], logits: Logits, rows: Rows, teacher: Trained) -> tuple[str, float]:
+    def examined(
+        self, labels: Sequence[str], logits: Logits, rows: Rows, teacher: Trained
+    ) -> tuple[str, float]:
         """The teacher's entity F1 on the selection rows, which is near 0 for guessing; raises `ModelError`."""
         assert rows.labels is not None
         codes = tag_codes(labels)
         given = np.zeros(rows.labels.shape[:2], dtype=np.int64)
-        for row, tags in zip(given, self._word_tags(_read(teacher, rows), logits, rows.labels), strict=True):
+        for row, tags in zip(
+            given, self.for_labels(labels)._word_tags(_read(teacher, rows), logits, rows.labels), strict=True
+        ):
             row[: len(tags)] = codes[tags]
         gold = _codes_of(rows.labels, codes)
         found = score("entity_f1", gold, given, 1)
@@ -315,18 +327,7 @@ class TokenClassification(Task):
 
     def stack(self, answers: Sequence[Answer], labels: Sequence[str]) -> Floats:
         """The pieces of each text, (rows, pieces of the longest, 5)."""
-        place = {label: number for number, label in enumerate(labels)}
-        found = []
-        for answer in answers:
-            assert isinstance(answer, Tagging)
-            assert answer.pieces is not None
-            pieces = answer.pieces
-            tags = [place[name] for name in answer.names]
-            best = pieces.scores.argmax(axis=-1) if len(pieces.words) else np.empty(0, np.int64)
-            scores = pieces.scores[np.arange(len(best)), best] if len(best) else np.empty(0)
-            columns = (pieces.starts, pieces.ends, [tags[one] for one in best], scores, pieces.continues)
-            found.append(np.array(columns, dtype=np.float64).T.reshape(-1, 5))
-        return _padded(found)
+        return stacked(answers, labels)
 
     def gold_marks(self, metric: str, rows: Rows) -> NDArray[Any]:
         """Numbers of tags as `compress.judge.entities` has them, (rows, words)."""
@@ -339,40 +340,39 @@ class TokenClassification(Task):
         codes = self._codes
         found = np.zeros(rows.labels.shape[:2], dtype=np.int64)
         for row, labels, answer in zip(found, rows.labels, answers, strict=True):
-            pieces = answer[:, _START] >= 0
-            offsets = answer[:, :_TAG].astype(np.int64).tolist()
-            places = np.array(first_pieces(offsets, pieces.tolist(), spans_of(labels)), dtype=np.int64)
-            tags = answer[np.maximum(places, 0), _TAG].astype(np.int64) if len(answer) else places
-            row[: len(places)] = np.where(places >= 0, codes[np.maximum(tags, 0)], 0)
+            tags = word_tags(answer, spans_of(labels))
+            row[: len(tags)] = np.where(tags >= 0, codes[tags], 0)
         return found
 
     def as_labels(self, answers: Floats) -> Labels:
         """See `Task`: each piece that begins a word, with its tag."""
-        from compress.data.tagged_words import padded_words
-
-        begins = (answers[..., _START] >= 0) & (answers[..., _CONTINUES] == 0)
+        begins = (answers[..., START] >= 0) & (answers[..., CONTINUES] == 0)
         return padded_words(
-            [row[own][:, : _TAG + 1].astype(np.int64).tolist() for row, own in zip(answers, begins, strict=True)]
+            [
+                row[own][:, : TAG + 1].astype(np.int64).tolist()
+                for row, own in zip(answers, begins, strict=True)
+            ]
         )
 
     def same(self, one: Floats, other: Floats) -> Bools:
         """The very same entities."""
-        both = zip(self.entities(one), self.entities(other), strict=True)
+        both = zip(entities(one, self.names), entities(other, self.names), strict=True)
         return np.array([set(ours) == set(theirs) for ours, theirs in both], dtype=bool)
 
     def largest_change(self, one: Floats, other: Floats) -> float:
         """In the probability of a piece's tag."""
-        return float(np.abs(one[..., _SCORE] - other[..., _SCORE]).max(initial=0.0))
+        return float(np.abs(one[..., SCORE] - other[..., SCORE]).max(initial=0.0))
 
     def flips(
         self, teacher: Floats, shipped: Floats, labels: Sequence[str]
     ) -> tuple[list[Flip], dict[str, int]]:
         """Entities, not rows: of another type in the same place, missing, or there for nothing; and those of both."""
+        from compress.judge.report import NO_ENTITY
         from compress.judge.report import Flip as Told
 
         apart: Counter[tuple[str, str]] = Counter()
         alike: Counter[str] = Counter()
-        for theirs, ours in zip(self.entities(teacher), self.entities(shipped), strict=True):
+        for theirs, ours in zip(entities(teacher, self.names), entities(shipped, self.names), strict=True):
             before, after = ({(start, end): kind for kind, start, end in found} for found in (theirs, ours))
             for span in before.keys() | after.keys():
                 pair = before.get(span, NO_ENTITY), after.get(span, NO_ENTITY)
@@ -380,137 +380,44 @@ class TokenClassification(Task):
                     alike[pair[0]] += 1
                 else:
                     apart[pair] += 1
-        flips = [Told(teacher=one, shipped=other, rows=count) for (one, other), count in sorted(apart.items())]
+        flips = [
+            Told(teacher=one, shipped=other, rows=count) for (one, other), count in sorted(apart.items())
+        ]
         return sorted(flips, key=lambda flip: -flip.rows), dict(sorted(alike.items()))
-
-    def flip_names(self, labels: Sequence[str]) -> tuple[str, ...]:
-        """See `Task`: types of entities."""
-        kinds = sorted({kind_of(label)[1] for label in labels} - {OUTSIDE})
-        return (*kinds, NO_ENTITY)
-
-    def entities(self, answers: Floats) -> list[list[Entity]]:
-        """What each row is served, by the strategy `first`: a word has the tag of its first piece."""
-        kinds = [kind_of(name) for name in self.names]
-        found: list[list[Entity]] = []
-        for row in answers:
-            spans: list[Entity] = []
-            before = OUTSIDE
-            for first, end in word_groups((row[:, _CONTINUES] == 1).tolist()):
-                tag = int(row[first, _TAG])
-                prefix, kind = kinds[tag] if tag >= 0 else ("I", OUTSIDE)
-                start, last = int(row[first, _START]), int(row[end - 1, _END])
-                if kind == before != OUTSIDE and prefix != "B":
-                    spans[-1] = (kind, spans[-1][1], last)
-                elif kind != OUTSIDE:
-                    spans.append((kind, start, last))
-                before = kind
-            found.append(spans)
-        return found
 
     # evaluation.jsonl, and files with labels
 
     def gathered_labels(self, labels: Sequence[Any]) -> Labels:
         """See `Task`."""
-        from compress.data.tagged_words import padded_words
-
         return padded_words(labels)
 
     def gathered_answers(self, answers: Sequence[Any]) -> Floats:
         """See `Task`."""
-        return _padded([np.array(row, dtype=np.float64).reshape(-1, 5) for row in answers])
+        return padded([np.array(row, dtype=np.float64).reshape(-1, 5) for row in answers])
 
     def tell_label(self, label: Any, labels: Sequence[str]) -> Any:
         """Of every word first and last character, and tag."""
-        return [[start, end, labels[tag]] for start, end, tag in np.asarray(label).tolist() if start >= 0]
+        return tell_words(label, labels)
 
     def read_label(self, told: Any, labels: Sequence[str]) -> Any:
         """See `Task`."""
-        place = {label: number for number, label in enumerate(labels)}
-        if not isinstance(told, list) or not all(_is_word(one, place) for one in told):
-            raise Fault(
-                f" has the label {str(told)[:60]!r}",
-                f"[start, end, tag] for each word, with tags among {', '.join(labels[:8])}",
-            )
-        return [(start, end, place[tag]) for start, end, tag in told]
+        return read_words(told, labels)
 
     def file_row(self, row: Mapping[str, object], text: str, label: str | None) -> Mapping[str, object]:
         """See `Task`: words joined, and tags with the places of their words."""
-        from compress.data.tagged_words import joined, words_of
-
-        if isinstance(row.get(text), str) and not str(row[text]).lstrip().startswith("["):
-            return row
-        asked, spans = joined(words_of(row.get(text)))
-        if label is None:
-            return {**row, text: asked}
-        tags = cell_labels(row.get(label))
-        if len(tags) != len(spans):
-            raise Fault(f"{len(spans)} words and {len(tags)} tags", "a tag for each word", "mend the row")
-        return {
-            **row,
-            text: asked,
-            label: [[*span, tag] for span, tag in zip(spans, tags, strict=True)],
-        }
+        return joined_row(row, text, label)
 
     def parse_label(self, cell: Any, labels: Sequence[str], names: dict[str, str]) -> Any:
-        """What `file_row` made, its tags in any scheme that is read."""
-        from compress.data.tag_schemes import as_iob2, scheme_of
-        from compress.errors import DataError
-
-        if not isinstance(cell, list) or not all(isinstance(one, list) and len(one) == 3 for one in cell):
-            raise Fault("tags without words", "a list of words and a list of tags", "name both columns in data.columns")
-        tags = [names.get(str(tag), str(tag)) for _, _, tag in cell]
-        try:
-            if scheme_of([*tags, *labels], [tags]) not in {"IOB2", "IOB1"}:
-                tags = as_iob2(tags)
-        except DataError as error:
-            raise Fault(error.found, error.expected, error.remedy) from None
-        return self.read_label([[start, end, tag] for (start, end, _), tag in zip(cell, tags, strict=True)], labels)
+        """What `file_row` made."""
+        return parse_words(cell, labels, names)
 
     def tell_answer(self, answer: Floats, labels: Sequence[str]) -> dict[str, Any]:
-        """The entities, and of every word with a tag its pieces: number, first and last character, tag, goes on."""
-        task = self.for_labels(labels)
-        outside = task._outside
-        pieces = []
-        real = answer[answer[:, _SCORE] >= 0]
-        for first, end in word_groups((real[:, _CONTINUES] == 1).tolist()):
-            if (real[first:end, _TAG] == outside).all():
-                continue
-            for place in range(first, end):
-                row = real[place]
-                told = [place, int(row[_START]), int(row[_END]), labels[int(row[_TAG])], round(float(row[_SCORE]), 6)]
-                pieces.append([*told, 1] if row[_CONTINUES] else told)
-        (entities,) = task.entities(answer[None])
-        return {
-            "entities": [{"entity_group": kind, "start": start, "end": end} for kind, start, end in entities],
-            "pieces": pieces,
-        }
+        """The entities, and the pieces of words with a tag."""
+        return tell(answer, labels)
 
     def read_answer(self, told: Any, labels: Sequence[str]) -> Any:
-        """See `Task`: pieces that were not told are outside of entities; the entities must be those of the pieces."""
-        task = self.for_labels(labels)
-        place = {label: number for number, label in enumerate(labels)}
-        pieces = told.get("pieces") if isinstance(told, Mapping) else None
-        if not isinstance(pieces, list) or not all(
-            isinstance(one, list) and len(one) in (5, 6) and _is_word(one[1:4], place) for one in pieces
-        ):
-            raise Fault(
-                f": the teacher's answer is {str(told)[:60]!r}",
-                "[number, start, end, tag, score] for each piece of a word with a tag",
-                _REBUILD,
-            )
-        count = max((one[0] + 1 for one in pieces), default=0)
-        found = np.tile(np.array([-1.0, -1.0, task._outside, 0.0, 0.0]), (count, 1))
-        for number, start, end, tag, sure, *goes_on in pieces:
-            found[number] = (start, end, place[tag], sure, float(bool(goes_on)))
-        (entities,) = task.entities(found[None])
-        given = [(one["entity_group"], one["start"], one["end"]) for one in told.get("entities", ())]
-        if given != entities:
-            raise Fault(
-                f": the teacher's entities are {given[:3]}, and its pieces make {entities[:3]}",
-                "entities that are those of the pieces; labels may stand there in another order",
-                _REBUILD,
-            )
-        return found.tolist()
+        """See `Task`; the entities must be those of the pieces."""
+        return read(told, labels)
 
 
 def _windows(one: Tokens) -> tuple[Any, ...]:
@@ -549,19 +456,3 @@ def _spread(length: int, values: Any) -> list[int]:
 def _codes_of(labels: Labels, codes: NDArray[np.int64]) -> NDArray[np.int64]:
     tags = labels[..., 2]
     return np.where(tags >= 0, codes[np.maximum(tags, 0)], 0)
-
-
-def _padded(rows: Sequence[NDArray[np.float64]]) -> Floats:
-    found = np.full((len(rows), max(map(len, rows), default=0), 5), -1.0)
-    for array, row in zip(found, rows, strict=True):
-        array[: len(row)] = row
-    return found
-
-
-def _is_word(one: Any, place: Mapping[str, int]) -> bool:
-    return (
-        isinstance(one, list | tuple)
-        and len(one) == 3
-        and all(type(number) is int and number >= 0 for number in one[:2])
-        and one[2] in place
-    )

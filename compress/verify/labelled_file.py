@@ -50,7 +50,13 @@ def read_labelled_file(
     named = columns.get("label")
     if isinstance(named, list):  # a column of 0 and 1 for each label
         rows = [{**row, _JOINED: {str(one): row.get(str(one)) for one in named}} for row in rows]
-    label = _column(path, rows[0], _JOINED if isinstance(named, list) else named, (*task.label_columns, *LABEL_NAMES), needed=False)
+    label = _column(
+        path,
+        rows[0],
+        _JOINED if isinstance(named, list) else named,
+        (*task.label_columns, *LABEL_NAMES),
+        needed=False,
+    )
     assert text is not None
     rows = [_row(path, number, row, text, label, task) for number, row in enumerate(rows, start=1)]
     names = _names_by_number(data.get("labels"))

@@ -11,7 +11,9 @@ from serve.tasks.text_classification import Classification, SingleLabel
 from serve.tasks.token_classification import Tagging, TokenClassification
 
 # The union of what may stand in bundle.json as `answering`; a new task adds its class here.
-AnyAnswering = Annotated[SingleLabel | Regression | MultiLabel | TokenClassification, Field(discriminator="kind")]
+AnyAnswering = Annotated[
+    SingleLabel | Regression | MultiLabel | TokenClassification, Field(discriminator="kind")
+]
 
 __all__ = [
     "Answer",

@@ -1,7 +1,7 @@
 """From what a model says of each piece of a text to entities, as transformers' token-classification pipeline does it.
 
-Rules and names are those of its five aggregation strategies (`transformers.pipelines.token_classification`), which is the
-reference that tests hold this against, piece by piece.
+Rules and names are those of its five aggregation strategies (`transformers.pipelines.token_classification`), which is
+the reference that tests hold this against.
 """
 
 from collections.abc import Callable, Sequence
@@ -57,35 +57,31 @@ class Cutting:
         decoder, model = tokenizer.decoder, tokenizer.model
         unknown = getattr(model, "unk_token", None)
         if unknown is None:
-            unknown = next((one for one in ("<unk>", "[UNK]") if tokenizer.token_to_id(one) is not None), None)
+            unknown = next(
+                (one for one in ("<unk>", "[UNK]") if tokenizer.token_to_id(one) is not None), None
+            )
         decode: Decode = " ".join if decoder is None else decoder.decode
         return cls(getattr(model, "continuing_subword_prefix", None) or None, unknown, decode)
 
     def pieces(self, text: str, window: Encoding, scores: Floats) -> Pieces:
         """Of one window; `scores` are probabilities, (tokens, labels)."""
-        found = Pieces([], [], [], [], [], np.empty(0, np.float32))
-        kept = []
+        words, kept, continues = [], [], []
         rows = zip(window.tokens, window.offsets, window.special_tokens_mask, strict=True)
         for place, (token, (start, end), special) in enumerate(rows):
             if special:
                 continue
             own = text[start:end]
-            if token == self.unknown:
-                token, goes_on = own, False
-            elif self.prefix is not None:
-                goes_on = len(token) != len(own)
-            else:
+            unknown = token == self.unknown
+            if self.prefix is None:
                 goes_on = start > 0 and " " not in text[start - 1 : start + 1]
+            else:
+                goes_on = len(token) != len(own)
             kept.append(place)
-            for values, value in (
-                (found.words, token),
-                (found.starts, start),
-                (found.ends, end),
-                (found.places, place),
-                (found.continues, goes_on),
-            ):
-                values.append(value)  # type: ignore[attr-defined]  # lists of different kinds
-        return Pieces(found.words, found.starts, found.ends, found.places, found.continues, scores[kept])
+            words.append(own if unknown else token)
+            continues.append(goes_on and not unknown)
+        offsets = [window.offsets[place] for place in kept]
+        starts, ends = [start for start, _ in offsets], [end for _, end in offsets]
+        return Pieces(words, starts, ends, kept, continues, scores[kept])
 
 
 def softmax(logits: Floats) -> Floats:

@@ -13,7 +13,18 @@ from pydantic import BaseModel, Field
 from serve.protocols import schemas
 from serve.protocols.fields import known_fields, unreadable
 from serve.protocols.schemas import Schema
-from serve.tasks.answering import Answer, Answering, Array, Options, Output, Outputs, Read, TensorSpec, Tokens, finite
+from serve.tasks.answering import (
+    Answer,
+    Answering,
+    Array,
+    Options,
+    Output,
+    Outputs,
+    Read,
+    TensorSpec,
+    Tokens,
+    finite,
+)
 from serve.tasks.entities import (
     OUTSIDE,
     STRATEGIES,
@@ -185,7 +196,11 @@ class TokenClassification(Answering):
             raise unreadable(
                 "parameters.stride is not read: windows share as many tokens as bundle.json says under answering."
             )
-        known_fields({name: one for name, one in given.items() if name != "stride"}, tuple(self.parameters_schema()), " in parameters")
+        known_fields(
+            {name: one for name, one in given.items() if name != "stride"},
+            tuple(self.parameters_schema()),
+            " in parameters",
+        )
         strategy = given.get("aggregation_strategy")
         if strategy is not None and strategy not in STRATEGIES:
             raise unreadable(f"parameters.aggregation_strategy must be one of {', '.join(STRATEGIES)}.")

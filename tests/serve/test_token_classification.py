@@ -1,4 +1,4 @@
-"""Entities as transformers' pipeline gives them over the same weights: every strategy, three kinds of tokenizers, windows."""
+"""Entities as transformers' pipeline gives them over the same weights: every strategy, three tokenizers, windows."""
 
 import itertools
 import json
@@ -44,7 +44,15 @@ TEXTS = [
     "...",
     "x",
 ]
-HOSTILE = ["", "   ", "\u202eabc", "e\u0301 \U0001f469\u200d\U0001f680", "\u05e9\u05dc\u05d5\u05dd", "\x00\u200b", "a b " * 25_000]
+HOSTILE = [
+    "",
+    "   ",
+    "\u202eabc",
+    "e\u0301 \U0001f469\u200d\U0001f680",
+    "\u05e9\u05dc\u05d5\u05dd",
+    "\x00\u200b",
+    "a b " * 25_000,
+]
 
 
 def _random_texts(count: int) -> list[str]:
@@ -69,9 +77,25 @@ class Made:
 
 def _word_pieces() -> Tokenizer:
     letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]
-    words = ["ada", "love", "##lace", "grace", "hopper", "london", "the", "in", "##don", "met", "\u4e2d", "\u5317", "\u4eac"]
+    words = [
+        "ada",
+        "love",
+        "##lace",
+        "grace",
+        "hopper",
+        "london",
+        "the",
+        "in",
+        "##don",
+        "met",
+        "\u4e2d",
+        "\u5317",
+        "\u4eac",
+    ]
     pieces = [*SPECIAL, *letters, *(f"##{one}" for one in letters), *words, *".,'-();!"]
-    tokenizer = Tokenizer(models.WordPiece({one: place for place, one in enumerate(pieces)}, unk_token="[UNK]"))
+    tokenizer = Tokenizer(
+        models.WordPiece({one: place for place, one in enumerate(pieces)}, unk_token="[UNK]")
+    )
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece(prefix="##")
@@ -91,7 +115,14 @@ def _bytes() -> Tokenizer:
 def _sentence_pieces() -> Tokenizer:
     letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]
     pieces = [(one, 0.0) for one in SPECIAL] + [(one, -4.0) for one in [*letters, "\u2581", *".,'-()AL"]]
-    pieces += [("\u2581Ada", -2.0), ("Love", -2.0), ("lace", -2.0), ("\u2581in", -2.0), ("\u2581the", -2.0), ("\u5317", -4.0)]
+    pieces += [
+        ("\u2581Ada", -2.0),
+        ("Love", -2.0),
+        ("lace", -2.0),
+        ("\u2581in", -2.0),
+        ("\u2581the", -2.0),
+        ("\u5317", -4.0),
+    ]
     tokenizer = Tokenizer(models.Unigram(pieces, unk_id=1))
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     tokenizer.decoder = decoders.Metaspace()
@@ -174,7 +205,10 @@ def test_every_strategy_is_the_pipelines(
 def test_windows_are_the_pipelines_stride(
     made: Made, model: BertForTokenClassification, file: Path, strategy: str
 ) -> None:
-    texts = ["Ada met Grace in London, near the Thames. " * 4, *(a + b for a, b in itertools.pairwise(_random_texts(12)))]
+    texts = [
+        "Ada met Grace in London, near the Thames. " * 4,
+        *(a + b for a, b in itertools.pairwise(_random_texts(12))),
+    ]
     theirs = pipeline(
         "token-classification",
         model=model,
@@ -215,9 +249,7 @@ def test_any_text_gets_an_answer(made: Made, file: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def bundle(
-    model: BertForTokenClassification, file: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def bundle(model: BertForTokenClassification, file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bundle")
     saved = folder / "model"
     model.save_pretrained(str(saved))
@@ -240,7 +272,10 @@ def bundle(
         documents={},
         verdict="pass",
         verified_on=VerifiedOn(
-            processor="any", instruction_set="any", execution_provider="CPUExecutionProvider", onnxruntime="any"
+            processor="any",
+            instruction_set="any",
+            execution_provider="CPUExecutionProvider",
+            onnxruntime="any",
         ),
         answering=TokenClassification(overlap=SHARED),
     )
