@@ -6,6 +6,7 @@ the reference that tests hold this against.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -143,7 +144,7 @@ def _words(window: Pieces, labels: Sequence[str], strategy: Strategy, decode: De
     """Whole words, each with one label."""
     starts = [place for place, goes_on in enumerate(window.continues) if place == 0 or not goes_on]
     found = []
-    for start, end in zip(starts, [*starts[1:], len(window.words)], strict=True):
+    for start, end in pairwise([*starts, len(window.words)]):
         rows = window.scores[start:end]
         if strategy == "average":
             row = rows.mean(axis=0)

@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from tiny import FILLERS, TOPICS, save_tiny_encoder, tiny_recipe
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from torch.nn import functional
@@ -26,7 +27,7 @@ from compress.tasks.words import joined, padded_words
 from compress.training.encoded import EncodedRows
 from compress.training.lesson import Lesson
 from compress.verify.labelled_file import read_labelled_file
-from serve.encoding import cut_into_windows, read
+from serve.encoding import cut_into_windows, read, windows_of
 from serve.errors import InputError
 from serve.tasks import TokenClassification as Answers
 from serve.tasks import Tokens
@@ -120,15 +121,19 @@ def test_in_windows_only_beginnings_of_words_have_a_label() -> None:
     assert windows > 2 * len(asked)
 
 
+def _random_targets(asked: Sequence[Tokens]) -> NDArray[np.float32]:
+    drawn = np.random.default_rng(0)
+    windows = windows_of(asked)
+    return TASK.soft_targets(
+        {"logits": [drawn.normal(size=(len(one.ids), 5)).astype(np.float32) for one in windows]}
+    )
+
+
 def test_targets_are_carried_to_another_tokenizer_word_by_word() -> None:
     rows = _rows(10, longest=40, seed=4)
     texts = [str(text) for text in rows.texts]
     ours, theirs = _read(_tokenizer([]), texts), _read(_tokenizer(WORDS, most=24), texts)
-    drawn = np.random.default_rng(0)
-    given = [
-        drawn.normal(size=(len(window.ids), 5)).astype(np.float32) for one in theirs for window in one.windows
-    ]
-    targets = TASK.soft_targets({"logits": given})
+    targets = _random_targets(theirs)
     for labels in (rows.labels, None):
         carried = TASK.carried_over(ours, theirs, labels, targets)
         at = first = 0
@@ -222,11 +227,15 @@ def _answer(*pieces: tuple[int, int, str, int]) -> np.ndarray:
 
 # "Ada Love ##lace in New York ." with the tag of a first piece that the second contradicts
 ADA = _answer(
-    (0, 3, "B-PER", 0), (4, 8, "I-PER", 0), (8, 12, "B-LOC", 1), (13, 15, "O", 0), (16, 19, "B-LOC", 0), (20, 24, "I-LOC", 0), (24, 25, "O", 0)
-)  # fmt: skip
-OTHER = _answer(
-    (0, 3, "B-LOC", 0), (4, 8, "O", 0), (8, 12, "O", 1), (13, 15, "O", 0), (16, 19, "B-LOC", 0), (20, 24, "I-LOC", 0), (24, 25, "O", 0)
-)  # fmt: skip
+    (0, 3, "B-PER", 0),
+    (4, 8, "I-PER", 0),
+    (8, 12, "B-LOC", 1),
+    (13, 15, "O", 0),
+    (16, 19, "B-LOC", 0),
+    (20, 24, "I-LOC", 0),
+    (24, 25, "O", 0),
+)
+OTHER = np.concatenate([_answer((0, 3, "B-LOC", 0), (4, 8, "O", 0), (8, 12, "O", 1)), ADA[3:]])
 
 
 def test_entities_agreement_and_flips() -> None:
