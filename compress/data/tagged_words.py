@@ -114,7 +114,8 @@ def _joined_rows(data: datasets.Dataset, columns: Columns, split: str) -> list[t
     for row, cell in enumerate(data[columns.text], start=1):
         place = f"row {row} of {split}"
         try:
-            text, spans = joined(words_of(cell))
+            plain = columns.label is None and isinstance(cell, str)
+            text, spans = (cell, []) if plain else joined(words_of(cell))
             check_text(text)
         except Fault as fault:
             raise DataError(

@@ -45,14 +45,17 @@ from compress.tasks.task import (
     knows_more_than_chance,
 )
 from compress.tasks.text_classification import SingleLabel
-from compress.tasks.word_pieces import (
-    best_windows,
-    plain_words,
-    spans_of,
-    window_pieces,
+from compress.tasks.word_pieces import spans_of
+from compress.tasks.word_targets import (
+    carried_targets,
+    counted_pieces,
+    example_tags,
+    padded_targets,
+    tags_of_words,
+    words_of_texts,
 )
 from compress.tasks.words import padded_words
-from serve.tasks import Answer, Answering, Read, Tokens
+from serve.tasks import Answer, Answering, Tokens
 from serve.tasks import TokenClassification as Answers
 from serve.tasks.answering import Outputs
 from serve.tasks.entities import OUTSIDE
@@ -165,14 +168,7 @@ class TokenClassification(Task):
 
     def soft_targets(self, outputs: Outputs) -> Logits:
         """See `Task`: (windows, tokens of the longest, labels)."""
-        logits = outputs["logits"]
-        if not len(logits):
-            return np.empty((0, 0, 0), np.float32)
-        shape = (len(logits), max(map(len, logits)), logits[0].shape[-1])
-        found = np.full(shape, np.nan, dtype=np.float32)
-        for row, values in zip(found, logits, strict=True):
-            row[: len(values)] = values
-        return found
+        return padded_targets(outputs["logits"])
 
     def outputs_of_targets(self, targets: Logits) -> Outputs:
         """See `Task`."""
@@ -180,44 +176,17 @@ class TokenClassification(Task):
 
     def example_labels(self, asked: Sequence[Tokens], labels: Labels) -> Sequence[Any] | Labels:
         """A tag for each token of a window: those of words on their first pieces, `NO_LABEL` elsewhere."""
-        found = []
-        for one, row in zip(asked, labels, strict=True):
-            tags = row[row[:, 0] >= 0, 2].tolist()
-            found += [
-                _spread(len(window.ids), zip(places, tags, strict=True))
-                for window, places in zip(_windows(one), window_pieces(one, spans_of(row)), strict=True)
-            ]
-        return found
+        return example_tags(asked, labels)
 
     def counted(self, asked: Sequence[Tokens], labels: Labels | None) -> list[list[int]]:
         """See `Task`: first pieces of words; of a text without labels those of words and signs as they stand there."""
-        found = []
-        for one, words in zip(asked, _words(asked, labels), strict=True):
-            for window, places in zip(_windows(one), window_pieces(one, words), strict=True):
-                row = [0] * len(window.ids)
-                for place in places:
-                    if place >= 0:
-                        row[place] = 1
-                found.append(row)
-        return found
+        return counted_pieces(asked, labels)
 
     def carried_over(
         self, asked: Sequence[Tokens], theirs: Sequence[Tokens], labels: Labels | None, targets: Logits
     ) -> Logits:
         """See `Task`: each word's targets, from the teacher's first piece of it to the student's."""
-        firsts = np.cumsum([0, *(len(_windows(one)) for one in theirs)])
-        windows = [window for one in asked for window in _windows(one)]
-        longest = max((len(window.ids) for window in windows), default=0)
-        found = np.full((len(windows), longest, targets.shape[-1]), np.nan, dtype=np.float32)
-        at = 0
-        for one, other, first, words in zip(asked, theirs, firsts[:-1], _words(asked, labels), strict=True):
-            given = best_windows(other, words)
-            for places in window_pieces(one, words):
-                for place, (window, piece) in zip(places, given, strict=True):
-                    if place >= 0 and piece >= 0 and np.isnan(found[at, place, 0]):
-                        found[at, place] = targets[first + window, piece]
-                at += 1
-        return found
+        return carried_targets(asked, theirs, labels, targets)
 
     def gathered(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """See `Task`: labels and soft targets of the tokens that count, one row each."""
@@ -272,12 +241,12 @@ class TokenClassification(Task):
     def labels_from_teacher(self, rows: Rows, logits: Logits, teacher: Trained) -> Labels:
         """See `Task`: the teacher's tag of every word and sign."""
         asked = _read(teacher, rows)
-        found = []
-        for words, tags in zip(
-            _words(asked, None), self.for_labels(teacher.labels)._word_tags(asked, logits, None), strict=True
-        ):
-            found.append([(*span, tag) for span, tag in zip(words, tags, strict=True)])
-        return padded_words(found)
+        both = zip(
+            words_of_texts(asked, None),
+            tags_of_words(asked, logits, None, _outside(teacher.labels)),
+            strict=True,
+        )
+        return padded_words([[(*span, tag) for span, tag in zip(*one, strict=True)] for one in both])
 
     def examined(
         self, labels: Sequence[str], logits: Logits, rows: Rows, teacher: Trained
@@ -286,9 +255,8 @@ class TokenClassification(Task):
         assert rows.labels is not None
         codes = tag_codes(labels)
         given = np.zeros(rows.labels.shape[:2], dtype=np.int64)
-        for row, tags in zip(
-            given, self.for_labels(labels)._word_tags(_read(teacher, rows), logits, rows.labels), strict=True
-        ):
+        tagged = tags_of_words(_read(teacher, rows), logits, rows.labels, _outside(labels))
+        for row, tags in zip(given, tagged, strict=True):
             row[: len(tags)] = codes[tags]
         gold = _codes_of(rows.labels, codes)
         found = score("entity_f1", gold, given, 1)
@@ -300,28 +268,9 @@ class TokenClassification(Task):
             "check that it was fine-tuned on these tags as IOB2, or fine-tune it with teacher.train",
         )
 
-    def _word_tags(
-        self, asked: Sequence[Tokens], logits: Logits, labels: Labels | None
-    ) -> list[NDArray[np.int64]]:
-        """The tag of every word of every text, from a teacher's logits over its windows."""
-        found, first = [], 0
-        outside = self._outside
-        for one, words in zip(asked, _words(asked, labels), strict=True):
-            tags = [
-                int(logits[first + window, piece].argmax()) if piece >= 0 else outside
-                for window, piece in best_windows(one, words)
-            ]
-            found.append(np.array(tags, dtype=np.int64))
-            first += len(_windows(one))
-        return found
-
     @property
     def _codes(self) -> NDArray[np.int64]:
         return tag_codes(self.names)
-
-    @property
-    def _outside(self) -> int:
-        return self.names.index(OUTSIDE) if OUTSIDE in self.names else 0
 
     # Judging
 
@@ -420,11 +369,6 @@ class TokenClassification(Task):
         return read(told, labels)
 
 
-def _windows(one: Tokens) -> tuple[Any, ...]:
-    assert isinstance(one, Read)
-    return one.windows
-
-
 def _read(teacher: Trained, rows: Rows) -> list[Tokens]:
     """What the teacher reads of these texts."""
     from serve.encoding import cut_into_windows, read
@@ -434,23 +378,8 @@ def _read(teacher: Trained, rows: Rows) -> list[Tokens]:
     return read(tokenizer, rows.texts, teacher.answering)
 
 
-def _words(asked: Sequence[Tokens], labels: Labels | None) -> list[list[tuple[int, int]]]:
-    """The words of each text: those of its labels, or where it has none as they stand there."""
-    found = []
-    for number, one in enumerate(asked):
-        assert isinstance(one, Read)
-        words = [] if labels is None else spans_of(labels[number])
-        found.append(words or plain_words(str(one.asked)))
-    return found
-
-
-def _spread(length: int, values: Any) -> list[int]:
-    """A list of `NO_LABEL` with these values at these places, the first that is meant for a place."""
-    row = [NO_LABEL] * length
-    for place, value in values:
-        if place >= 0 and row[place] == NO_LABEL:
-            row[place] = value
-    return row
+def _outside(names: Sequence[str]) -> int:
+    return list(names).index(OUTSIDE) if OUTSIDE in names else 0
 
 
 def _codes_of(labels: Labels, codes: NDArray[np.int64]) -> NDArray[np.int64]:
