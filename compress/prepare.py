@@ -7,6 +7,7 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, distribution
 from typing import TypeVar
 
+from tokenizers import Tokenizer
 from transformers import PreTrainedConfig
 
 from compress.data.generalization import load_generalization, overlaps
@@ -117,6 +118,10 @@ def prepare(config: RunConfig) -> Prepared:
             f"{cut:.2%} of the training texts are longer than {max_length} tokens and "
             + ("are read in windows" if windows else "lose their end")
         )
+    if not task.answers_as.ONE_LABEL:
+        notes.append(f"agreement is the share of {task.agreement_means}")
+    if task.is_tuned and splits.is_labelled:
+        notes.append(f"tuned for each model on the {len(splits.validation):,} selection rows: its thresholds")
     if config.export.target == "cuda":
         notes.append("the file for CUDA is proven and measured on the processor; nothing is timed on a GPU")
     prepared = Prepared(
@@ -212,7 +217,12 @@ def _check_heads(config: RunConfig, task: Task) -> None:
 
 def _cut_alike(teachers: Sequence[PreparedTeacher], task: Task) -> None:
     """Raise `ModelError` where several teachers answer for each token and their tokens are not the same."""
-    ways = {one.opened.tokenizer.backend_tokenizer.to_str() for one in teachers}
+    ways = set()
+    for one in teachers:
+        tokenizer = Tokenizer.from_str(one.opened.tokenizer.backend_tokenizer.to_str())
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        ways.add(tokenizer.to_str())
     if any(output.per_token for output in task.answers_as.model_construct().outputs(1)) and len(ways) > 1:
         raise ModelError(
             "the teachers cut texts into different tokens, and their answers for each token cannot be averaged",

@@ -170,6 +170,10 @@ class TokenClassification(Task):
         """See `Task`: (windows, tokens of the longest, labels)."""
         return padded_targets(outputs["logits"])
 
+    def average_probabilities(self, logits: Floats, shares: Floats) -> Floats:
+        """See `Task`: of each token."""
+        return _LOSSES.average_probabilities(logits, shares)
+
     def outputs_of_targets(self, targets: Logits) -> Outputs:
         """See `Task`."""
         return {"logits": [row[~np.isnan(row).any(axis=-1)] for row in targets]}

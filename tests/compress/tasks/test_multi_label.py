@@ -13,6 +13,7 @@ from compress.data.load import load_splits
 from compress.data.rows import Rows
 from compress.data.stratify import cut
 from compress.errors import DataError, ModelError
+from compress.models.teachers import average_logits
 from compress.recipe import DataOptions
 from compress.tasks import task_named
 from compress.tasks.task import Named
@@ -176,3 +177,14 @@ def test_thresholds_decide_what_is_given() -> None:
 class _Encoding:
     ids = (1, 2, 3)
     overflowing = ()
+
+
+def test_several_teachers_are_averaged_label_by_label() -> None:
+    logits = np.array([[[0.0, 2.0]], [[1.0, -2.0]]])
+    mean = average_logits([one.astype(np.float32) for one in logits], [3, 1], "probabilities", TASK)
+    each = 1 / (1 + np.exp(-logits))
+    np.testing.assert_allclose(1 / (1 + np.exp(-mean)), 0.75 * each[0] + 0.25 * each[1], rtol=1e-5)
+    pooled = TASK.pooled_answering(
+        [MultiLabel(thresholds={"joy": 0.2}), MultiLabel(thresholds={"joy": 0.6})], [3, 1]
+    )
+    assert pooled == MultiLabel(thresholds={"joy": pytest.approx(0.3)})
