@@ -1,7 +1,7 @@
 """The bundle's README.md: a model card made from the measurements."""
 
 from compress.card_metadata import metadata_block
-from compress.judge.report import Flip, Invariance, ModelRow, Report, Shift
+from compress.judge.report import Fidelity, Invariance, ModelRow, Report, Shift
 from compress.judge.robustness import shift_cells
 from compress.judge.wording import sentence
 
@@ -59,7 +59,7 @@ def _robustness(report: Report) -> str:
     """What a reader should expect to change, where it was measured; ends in a blank line."""
     parts = []
     if report.fidelity.flips:
-        parts.append(_flips(report.fidelity.flips, report.fidelity.rows))
+        parts.append(_flips(report.fidelity))
     if report.generalization:
         parts.append(_shifts(report.generalization))
     if report.invariance is not None:
@@ -67,14 +67,15 @@ def _robustness(report: Report) -> str:
     return "".join(f"{part}\n\n" for part in parts)
 
 
-def _flips(flips: list[Flip], rows: int) -> str:
+def _flips(found: Fidelity) -> str:
+    flips = found.flips
     lines = "\n".join(_row(flip.teacher, flip.shipped, f"{flip.rows:,}") for flip in flips[:_FLIPS])
     others = sum(flip.rows for flip in flips[_FLIPS:])
     rest = "\n" + _row("other", "other", f"{others:,}") if others else ""
-    return (
-        f"Test rows ({rows:,} in all) on which it gives another label than its teacher:\n\n"
-        f"| teacher says | this model says | rows |\n|---|---|---|\n{lines}{rest}"
-    )
+    what = f"Test rows ({found.rows:,} in all) on which it gives another label than its teacher"
+    if found.flips_of == "entities":
+        what = f"Entities of the test rows ({found.rows:,} in all) on which it and its teacher differ"
+    return f"{what}:\n\n| teacher says | this model says | {found.flips_of} |\n|---|---|---|\n{lines}{rest}"
 
 
 def _shifts(shifts: list[Shift]) -> str:

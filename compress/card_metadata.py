@@ -17,6 +17,8 @@ _METRICS = {
     "accuracy": "accuracy",
     "macro_f1": "f1",
     "micro_f1": "f1",
+    "entity_f1": "f1",
+    "entity_macro_f1": "f1",
     "matthews": "matthews_correlation",
     "pearson": "pearsonr",
     "spearman": "spearmanr",

@@ -7,6 +7,7 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, distribution
 from typing import TypeVar
 
+from tokenizers import Tokenizer
 from transformers import PreTrainedConfig
 
 from compress.data.generalization import load_generalization, overlaps
@@ -15,7 +16,7 @@ from compress.data.rows import Rows, Splits
 from compress.data.unlabeled import read_unlabeled
 from compress.distill import Distill, Plain
 from compress.distill.rehearsal import rehearse
-from compress.errors import DataError, SeveralMistakesError, UserError
+from compress.errors import DataError, ModelError, SeveralMistakesError, UserError
 from compress.models.layer_drop import require_droppable_layers
 from compress.models.lengths import Lengths, choose_max_length, measure_lengths
 from compress.models.open import Opened, open_model
@@ -23,7 +24,7 @@ from compress.models.teacher import Alignment, align_teacher
 from compress.models.teachers import spelled_as_first
 from compress.models.tokenizer import position_limit
 from compress.recipe import RunConfig, TeacherOptions
-from compress.students import Pretrained
+from compress.students import BiLstm, Pretrained, TextCnn
 from compress.tasks import SINGLE_LABEL, Task
 from compress.training.device import Compute, choose_compute
 from export.quantize import Auto, Float16, KeepFloat, Quantiser
@@ -97,20 +98,25 @@ def prepare(config: RunConfig) -> Prepared:
         if one is not None
     )
     names = [teacher.alignment.names for teacher in teachers]
+    task = task.for_labels(names[0])
     for number, others in enumerate(names[1:], start=2):
         spelled_as_first(others, names[0], number)
     if not splits.is_labelled:
         _without_labels(config)
     if splits.train.are_pairs:
         _of_pairs(config)
+    _check_heads(config, task)
+    _cut_alike(teachers, task)
     lengths = measure_lengths(teachers[0].opened.tokenizer, splits.train.texts)
     limit = min(position_limit(one.opened.tokenizer, one.opened.config) for one in teachers)
     max_length = choose_max_length(config.data.max_length, lengths, limit)
     elsewhere = elsewhere or {}
     notes = [*splits.notes, *overlaps(elsewhere, splits), *_clashing_runtimes()]
     if cut := lengths.share_over(max_length):
+        windows = task.answers_as.READS_WINDOWS
         notes.append(
-            f"{cut:.2%} of the training texts are longer than {max_length} tokens and lose their end"
+            f"{cut:.2%} of the training texts are longer than {max_length} tokens and "
+            + ("are read in windows" if windows else "lose their end")
         )
     if not task.answers_as.ONE_LABEL:
         notes.append(f"agreement is the share of {task.agreement_means}")
@@ -197,6 +203,32 @@ def _of_pairs(config: RunConfig) -> None:
         "single texts: files of texts hold no pairs, and a word changed in one of two changes what both mean",
         "take it out",
     )
+
+
+def _check_heads(config: RunConfig, task: Task) -> None:
+    """Raise `ModelError` for a student that has no head of the task."""
+    if isinstance(config.student, BiLstm | TextCnn) and task.head != SINGLE_LABEL.head:
+        raise ModelError(
+            f"student.architecture: {config.student.architecture} classifies whole texts, and the task is {task.name}",
+            "a student that is a transformer",
+            "make it of the teacher, student: {layers: 3}, or name a pretrained one with student.model",
+        )
+
+
+def _cut_alike(teachers: Sequence[PreparedTeacher], task: Task) -> None:
+    """Raise `ModelError` where several teachers answer for each token and their tokens are not the same."""
+    ways = set()
+    for one in teachers:
+        tokenizer = Tokenizer.from_str(one.opened.tokenizer.backend_tokenizer.to_str())
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        ways.add(tokenizer.to_str())
+    if any(output.per_token for output in task.answers_as.model_construct().outputs(1)) and len(ways) > 1:
+        raise ModelError(
+            "the teachers cut texts into different tokens, and their answers for each token cannot be averaged",
+            f"teachers with the same tokenizer, for {task.name}",
+            "keep those that share one, or one teacher",
+        )
 
 
 def _without_labels(config: RunConfig) -> None:

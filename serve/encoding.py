@@ -105,12 +105,16 @@ def tokenize(tokenizer: Tokenizer, inputs: Sequence[Input]) -> list[Encoding]:
 
 
 def cut_into_windows(tokenizer: Tokenizer, answering: Answering) -> None:
-    """From now on this tokenizer cuts a text into windows that overlap, where the task reads long texts so."""
+    """From now on this tokenizer cuts a text into windows that overlap, where the task reads long texts so.
+
+    They share no more than half of what a window has room for, so each window adds as much as it repeats.
+    """
     truncation = tokenizer.truncation
     if answering.READS_WINDOWS and truncation is not None:
-        tokenizer.enable_truncation(
-            truncation["max_length"], stride=answering.stride, strategy=answering.WINDOWS_OF
-        )
+        longest = truncation["max_length"]
+        room = longest - tokenizer.num_special_tokens_to_add(is_pair=answering.WINDOWS_OF == "only_second")
+        stride = min(answering.stride, max(0, room // 2))
+        tokenizer.enable_truncation(longest, stride=stride, strategy=answering.WINDOWS_OF)
 
 
 def read(tokenizer: Tokenizer, inputs: Sequence[Input], answering: Answering) -> list[Tokens]:
@@ -119,7 +123,7 @@ def read(tokenizer: Tokenizer, inputs: Sequence[Input], answering: Answering) ->
     if not answering.READS_WINDOWS:
         return list(encodings)
     return [
-        Read(check_input(asked), (first, *first.overflowing))
+        Read(check_input(asked), (first, *first.overflowing), tokenizer)
         for asked, first in zip(inputs, encodings, strict=True)
     ]
 

@@ -32,19 +32,30 @@ def find_columns(
     *,
     text_pair: str | None = None,
     no_label: bool,
+    text_names: Sequence[str] = (),
+    label_names: Sequence[str] = (),
 ) -> ColumnNames:
     """The named columns, or those that the usual names and types point to.
 
     Two columns whose names are those of a pair (sentence1 and sentence2, premise and hypothesis, ...) are one, where
-    the recipe names no text.
+    the recipe names no text. `text_names` and `label_names` are looked for before all others.
     """
     names = list(data.column_names)
+    if text is None:
+        text = next((name for name in text_names if name in names), None)
     if text is None and text_pair is None:
         text, text_pair = next((pair for pair in PAIR_NAMES if set(pair) <= set(names)), (None, None))
     if text is None:
         text = next((name for name in TEXT_NAMES if name in names), None) or _only_text_column(data)
     if label is None and not no_label:
-        label = next((name for name in LABEL_NAMES if name in names and name not in (text, text_pair)), None)
+        label = next(
+            (
+                name
+                for name in (*label_names, *LABEL_NAMES)
+                if name in names and name not in (text, text_pair)
+            ),
+            None,
+        )
     labels = [label] if isinstance(label, str) else [*(label or ())]
     for key, column in (("text", text), ("text_pair", text_pair), *(("label", one) for one in labels)):
         if column is not None and column not in names:

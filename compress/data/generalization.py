@@ -56,6 +56,8 @@ def _read(name: str, path: str, options: DataOptions, splits: Splits, task: Task
         options.columns.text,
         options.columns.label,
         text_pair=options.columns.text_pair,
+        text_names=task.text_columns,
+        label_names=task.label_columns,
         no_label=not splits.is_labelled,
     )
     texts = task.read_inputs(data, columns, name)

@@ -38,6 +38,8 @@ def load_splits(options: DataOptions, seed: int, task: Task = SINGLE_LABEL) -> S
         options.columns.text,
         options.columns.label,
         text_pair=options.columns.text_pair,
+        text_names=task.text_columns,
+        label_names=task.label_columns,
         no_label="label" in options.columns.model_fields_set and options.columns.label is None,
     )
     if columns.text_pair is not None:

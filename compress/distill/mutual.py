@@ -53,6 +53,7 @@ class Peers(Lesson):
         """The student's loss plus the peer's, (); see `mutual_loss`."""
         logits = self.answer(batch)
         peer_logits = self.task.read_logits(self.peer(**model_inputs(self.peer, batch, of_teacher=True)))
+        peer_logits = self.task.of_counted(peer_logits, batch)
         own = mutual_loss(logits, peer_logits, batch, self._options, self.task)
         return own + mutual_loss(peer_logits, logits, batch, self._options, self.task)
 

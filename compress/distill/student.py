@@ -35,7 +35,8 @@ def distil(
     set_seed(session.seed)
     selection = splits.validation
     if not splits.is_labelled:
-        selection = selection.with_labels(student.task.labels_from_logits(selection_logits))
+        found = student.task.labels_from_teacher(selection, selection_logits, teachers[0])
+        selection = selection.with_labels(found)
     rows = EncodedRows(student, splits.train, train_logits, teacher=teachers[0])
     if method.looks_inside and not rows.aligned:
         refuse_other_tokens(method.method)

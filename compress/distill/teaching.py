@@ -24,7 +24,9 @@ def freeze(teacher: PreTrainedModel, device: torch.device | str) -> tuple[PreTra
 def ask(teacher: PreTrainedModel, batch: Batch) -> torch.Tensor:
     """The frozen teacher's logits for a batch; the hooks of its `Features` are filled on the way."""
     with torch.no_grad():
-        return task_of(teacher).read_logits(teacher(**model_inputs(teacher, batch, of_teacher=True)))
+        task = task_of(teacher)
+        logits = task.read_logits(teacher(**model_inputs(teacher, batch, of_teacher=True)))
+        return task.of_counted(logits, batch)
 
 
 def only_teacher(teachers: Sequence[Trained], method: str) -> Trained:

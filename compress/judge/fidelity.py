@@ -73,6 +73,7 @@ def fidelity(
         mcnemar=None if gold is None else _paired_test(task, rows, teacher, shipped),
         flips=flips,
         alike=alike,
+        flips_of=task.flips_of,
         by_length=by_quarter(np.array([characters(asked) for asked in texts]), same) if texts else [],
         by_confidence=[] if confidence is None else by_quarter(confidence, same),
         reliability_teacher=reliable[0],

@@ -46,6 +46,9 @@ class PairedTest(_Strict):
     p_value: float  # two-sided
 
 
+NO_ENTITY = "no entity"  # in the place of a type, where one of both models sees none
+
+
 class Flip(_Strict):
     """Rows on which what ships gives another label than the teacher, by the pair of labels."""
 
@@ -90,6 +93,7 @@ class Fidelity(_Strict):
     flips: list[Flip] = Field(default_factory=list)  # most frequent first
     # Rows on which both give this label; with the flips every row of the confusion table. Empty in older reports.
     alike: dict[str, int] = Field(default_factory=dict)
+    flips_of: Literal["rows", "entities"] = "rows"  # what both of them count
     by_length: list[Slice] = Field(default_factory=list)  # characters of the text, in quarters of the rows
     by_confidence: list[Slice] = Field(default_factory=list)  # the teacher's, in quarters of the rows
     reliability_teacher: list[ReliabilityBin] = Field(default_factory=list)  # empty bins are left out

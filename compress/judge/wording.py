@@ -10,6 +10,8 @@ METRIC_NAMES = {
     "spearman": "Spearman correlation",
     "micro_f1": "micro F1",
     "average_precision": "mean average precision",
+    "entity_f1": "entity F1",
+    "entity_macro_f1": "macro entity F1",
 }
 RUNTIME_NAMES = {"torch": "PyTorch", "onnxruntime": "ONNX"}
 

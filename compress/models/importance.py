@@ -109,7 +109,8 @@ def _own_loss(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
     """
     mask = batch["attention_mask"]
     task = task_of(model)
-    logits = task.read_logits(model(**model_inputs(model, batch)))
+    logits = task.of_counted(task.read_logits(model(**model_inputs(model, batch))), batch)
+    batch = task.gathered(batch)
     per_token = logits.dim() == 3
     if per_token and task is SINGLE_LABEL:
         logits = logits[mask.bool()]

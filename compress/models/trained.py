@@ -48,8 +48,8 @@ class Trained:
 
     @property
     def task(self) -> Task:
-        """What the model was built for."""
-        return task_of(self.model)
+        """What the model was built for, with the names of its outputs."""
+        return task_of(self.model).for_labels(self.labels)
 
     @property
     def answering(self) -> Answering:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from compress.judge.report import Fidelity, ReliabilityBin, Slice
+from compress.judge.report import NO_ENTITY, Fidelity, ReliabilityBin, Slice
 from compress.judge.wording import percent
 from compress.page.axis import Axis, linear
 from compress.page.drawing import (
@@ -32,6 +32,9 @@ def confusion(found: Fidelity, labels: Sequence[str]) -> Drawing | None:
     """The teacher's label against the shipped one's; None where reports are too old to tell."""
     if not found.alike and not found.flips:
         return None
+    if found.flips_of == "entities":
+        flipped = {name for flip in found.flips for name in (flip.teacher, flip.shipped)}
+        labels = [*sorted({*found.alike, *flipped} - {NO_ENTITY}), NO_ENTITY]
     if len(labels) > _MOST_LABELS or not found.alike:
         return _pairs(found) if found.flips else None
     counts = {(flip.teacher, flip.shipped): flip.rows for flip in found.flips}
@@ -66,12 +69,18 @@ def confusion(found: Fidelity, labels: Sequence[str]) -> Drawing | None:
     return Drawing(
         "confusion",
         "The teacher's label, and what ships says",
-        f"Rows by both labels, {found.rows:,} in all. On the diagonal (green) both say the same; beside it "
+        f"{_counted(found)} by both labels. On the diagonal (green) both say the same; beside it "
         "(amber) they part, the stronger the more of those.",
-        ". ".join(f"teacher {one}, shipped {two}: {rows} rows" for (one, two), rows in counts.items()),
+        ". ".join(
+            f"teacher {one}, shipped {two}: {rows} {found.flips_of}" for (one, two), rows in counts.items()
+        ),
         top + high * len(labels) + 12,
         parts,
     )
+
+
+def _counted(found: Fidelity) -> str:
+    return f"{found.flips_of.capitalize()} (of {found.rows:,} rows)"
 
 
 def _pairs(found: Fidelity) -> Drawing:
@@ -92,12 +101,15 @@ def _pairs(found: Fidelity) -> Drawing:
         parts.append(letters(end + 6, y + 4, f"{flip.rows:,}", "figure"))
     bottom = 16 + height * len(shown)
     if others:
-        parts.append(letters(MARGIN, bottom + 4, f"and {others:,} rows of other pairs", "soft"))
+        parts.append(letters(MARGIN, bottom + 4, f"and {others:,} {found.flips_of} of other pairs", "soft"))
     return Drawing(
         "confusion",
         "The labels that are exchanged most often",
-        f"Rows on which the teacher says the first label and what ships the second, of {found.rows:,}.",
-        ". ".join(f"teacher {flip.teacher}, shipped {flip.shipped}: {flip.rows} rows" for flip in shown),
+        f"{found.flips_of.capitalize()} of which the teacher says the first label and what ships the second, "
+        f"in {found.rows:,} rows.",
+        ". ".join(
+            f"teacher {flip.teacher}, shipped {flip.shipped}: {flip.rows} {found.flips_of}" for flip in shown
+        ),
         bottom + (16 if others else 0),
         parts,
     )

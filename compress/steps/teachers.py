@@ -124,7 +124,9 @@ def _check(
 ) -> None:
     """Before an hour goes into a student: do these teachers know the task?"""
     if split == "validation" and splits.is_labelled:
-        metric, score = workshop.task.check_teacher(taught.teachers.labels, logits, splits.validation)
+        metric, score = workshop.task.examined(
+            taught.teachers.labels, logits, splits.validation, taught.teachers.first
+        )
         workshop.progress.say(
             f"teacher: {METRIC_NAMES.get(metric, metric)} {score:.3f} on {len(splits.validation):,} selection rows"
         )

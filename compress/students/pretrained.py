@@ -15,9 +15,11 @@ from transformers import (
 
 from compress.data.rows import Rows
 from compress.errors import ModelError
+from compress.models.heads import auto_class
 from compress.models.open import Opened, load_classifier, open_model
 from compress.models.source import ModelSource
 from compress.models.trained import Trained
+from compress.tasks import Task
 
 
 class Pretrained(ModelSource):
@@ -45,7 +47,7 @@ class Pretrained(ModelSource):
             new_head = opened.label_names != teacher.labels
             model = load_classifier(opened, teacher.labels, new_head=new_head, task=teacher.task)
         if opened.has_trained_head and new_head:
-            model = self._without_its_head(model)
+            model = self._without_its_head(model, teacher.task)
         _with_task_of(teacher.model.config, model.config)
         model = model.float().cpu().eval()
         if self.vocabulary == "trim":
@@ -68,9 +70,9 @@ class Pretrained(ModelSource):
             )
         return opened
 
-    def _without_its_head(self, model: PreTrainedModel) -> PreTrainedModel:
+    def _without_its_head(self, model: PreTrainedModel, task: Task) -> PreTrainedModel:
         """The encoder with a head as initialised: one for other labels of the same number would stay."""
-        fresh: PreTrainedModel = AutoModelForSequenceClassification.from_config(
+        fresh: PreTrainedModel = auto_class(task.head).from_config(
             model.config, trust_remote_code=self.trust_remote_code
         )
         fresh.base_model.load_state_dict(model.base_model.state_dict())

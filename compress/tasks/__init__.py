@@ -6,10 +6,11 @@ from compress.tasks.multi_label import MultiLabel
 from compress.tasks.regression import Regression
 from compress.tasks.task import Fault, Task
 from compress.tasks.text_classification import SingleLabel
+from compress.tasks.token_classification import TokenClassification
 
 SINGLE_LABEL = SingleLabel()
 # A new task adds its instance here. Of two of the same name the first is meant where nothing says which.
-TASKS: tuple[Task, ...] = (SINGLE_LABEL, MultiLabel(), Regression())
+TASKS: tuple[Task, ...] = (SINGLE_LABEL, MultiLabel(), Regression(), TokenClassification())
 
 FILL_MASK = "fill-mask"  # trains an encoder and ends before the export: `compress/general/`
 BUILT = (*dict.fromkeys(task.name for task in TASKS), FILL_MASK)

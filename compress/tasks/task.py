@@ -13,7 +13,7 @@ What judges needs no torch and no datasets, so a task imports them where they ar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import sqrt
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from compress.data.rows import Rows
     from compress.judge.report import Flip, ReliabilityBin
+    from compress.models.trained import Trained
     from serve.inputs import Input
     from serve.tasks import Tokens
     from serve.tasks.answering import Outputs
@@ -113,6 +114,11 @@ class Task:
     # How texts are changed to see what holds (`compress.judge.perturb`); none where labels are places in the text.
     perturbations: ClassVar[tuple[str, ...]] = ("typos", "case", "punctuation")
 
+    flips_of: ClassVar[Literal["rows", "entities"]] = "rows"  # what `flips` counts
+    # Names that columns usually have with it, looked for before all others.
+    text_columns: ClassVar[tuple[str, ...]] = ()
+    label_columns: ClassVar[tuple[str, ...]] = ()
+
     @property
     def key(self) -> str:
         """What tells it from all others."""
@@ -184,6 +190,10 @@ class Task:
         """The task with what it takes from the labels of train."""
         return self
 
+    def for_labels(self, names: Sequence[str]) -> Task:
+        """The task with what it takes from the names of a model's outputs, in their order."""
+        return self
+
     def answered_by(self, answering: Answering) -> Task:
         """The task with what it takes from how a model answers; of a bundle, whose labels are not at hand."""
         return self
@@ -221,6 +231,24 @@ class Task:
         """What each example is trained on, an example for each window; numbers, or a list for each token."""
         return labels
 
+    def counted(self, asked: Sequence[Tokens], labels: Labels | None) -> list[list[int]] | None:
+        """1 for each token of each window that is learnt from, else 0; None where examples have one answer."""
+        return None
+
+    def carried_over(
+        self, asked: Sequence[Tokens], theirs: Sequence[Tokens], labels: Labels | None, targets: Logits
+    ) -> Logits:
+        """Targets of a teacher that read `theirs`, for the examples of a student that reads `asked`."""
+        return targets
+
+    def gathered(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The batch with the labels and targets of what counts alone, as `of_counted` gives logits."""
+        return dict(batch)
+
+    def of_counted(self, logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
+        """The logits of what counts in a batch that is learnt from."""
+        return logits
+
     def hard_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """The loss against labels, a scalar: the mean over the batch, in which a row without label counts as 0."""
         raise NotImplementedError
@@ -249,6 +277,16 @@ class Task:
     def labels_from_logits(self, logits: Logits) -> Labels:
         """A teacher's answers in the place of labels, where the data has none."""
         raise NotImplementedError
+
+    def labels_from_teacher(self, rows: Rows, logits: Logits, teacher: Trained) -> Labels:
+        """The same, of the rows that a teacher gave these logits over."""
+        return self.labels_from_logits(logits)
+
+    def examined(
+        self, labels: Sequence[str], logits: Logits, rows: Rows, teacher: Trained
+    ) -> tuple[str, float]:
+        """`check_teacher`, for tasks that must know what the teacher read."""
+        return self.check_teacher(labels, logits, rows)
 
     def check_teacher(self, labels: Sequence[str], logits: Logits, rows: Rows) -> tuple[str, float]:
         """A metric with the teacher's score on the selection rows; raises `ModelError` for one that guesses."""
@@ -340,6 +378,10 @@ class Task:
     def read_label(self, told: Any, labels: Sequence[str]) -> Any:
         """One row's label, an element of `Rows.labels`; raises `Fault`."""
         raise NotImplementedError
+
+    def file_row(self, row: Mapping[str, object], text: str, label: str | None) -> Mapping[str, object]:
+        """A row of a user's file with a text and a label in these columns; raises `Fault`."""
+        return row
 
     def parse_label(self, cell: Any, labels: Sequence[str], names: dict[str, str]) -> Any:
         """One row's label in a file of a user: a cell or JSON; `names` by number. Raises `Fault`."""

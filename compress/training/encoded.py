@@ -40,6 +40,7 @@ class EncodedRows(Dataset[Example]):
         # Of single texts they are all 0, which a model takes for granted.
         self.token_type_ids = [encoding.type_ids for encoding in encodings] if rows.are_pairs else None
         self.labels = None if rows.labels is None else trained.task.example_labels(asked, rows.labels)
+        self.counted = trained.task.counted(asked, rows.labels)
         self.teacher_logits = teacher_logits
         self.pad_id = pad_id(encoder, trained.folder / "tokenizer_config.json")
         self.teacher_input_ids: list[list[int]] | None = None
@@ -49,7 +50,16 @@ class EncodedRows(Dataset[Example]):
         if teacher is not None and teacher.encoder.to_str() != encoder.to_str():
             other = teacher.encoder
             cut_into_windows(other, teacher.answering)
-            theirs = windows_of(read(other, rows.texts, teacher.answering))
+            asked_of_teacher = read(other, rows.texts, teacher.answering)
+            if teacher_logits is not None:
+                carried = trained.task.carried_over(asked, asked_of_teacher, rows.labels, teacher_logits)
+                self.teacher_logits = carried
+                if self.counted is not None:  # a word that the teacher's tokenizer drops teaches nothing
+                    self.counted = [
+                        [int(one and known) for one, known in zip(row, ~np.isnan(values[:, 0]), strict=False)]
+                        for row, values in zip(self.counted, carried, strict=True)
+                    ]
+            theirs = windows_of(asked_of_teacher)
             ids = [encoding.ids for encoding in theirs]
             self.aligned = list(map(len, self.input_ids)) == list(map(len, ids))
             self.teacher_pad_id = pad_id(other, teacher.folder / "tokenizer_config.json")
@@ -83,6 +93,8 @@ class EncodedRows(Dataset[Example]):
             example["token_type_ids"] = self.token_type_ids[index]
         if self.labels is not None:
             example["labels"] = self.labels[index]
+        if self.counted is not None:
+            example["counted"] = self.counted[index]
         if self.teacher_logits is not None:
             example["teacher_logits"] = self.teacher_logits[index]
         if self.teacher_input_ids is not None:
@@ -106,7 +118,7 @@ class PadToLongest:
             "input_ids": _padded(ids, self.pad_id),
             "attention_mask": _padded([[1] * len(row) for row in ids], 0),
         }
-        for name in ("token_type_ids", "teacher_token_type_ids"):
+        for name in ("token_type_ids", "teacher_token_type_ids", "counted"):
             if name in examples[0]:
                 batch[name] = _padded([example[name] for example in examples], 0)
         if "labels" in examples[0]:

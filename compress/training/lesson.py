@@ -10,7 +10,8 @@ from compress.tasks import task_of
 # `input_ids` and `attention_mask` (batch, tokens); `labels` as the task has them, of a classifier (batch,), with
 # NO_LABEL where only a teacher answers; `teacher_logits`, of a classifier (batch, labels). What is not known is absent.
 # Where the teacher has a vocabulary of its own there is `teacher_input_ids` (batch, tokens), token for token. Of pairs
-# of texts there is `token_type_ids`, and `teacher_token_type_ids` beside `teacher_input_ids`.
+# of texts there is `token_type_ids`, and `teacher_token_type_ids` beside `teacher_input_ids`. Where tokens have labels,
+# `counted` (batch, tokens) is 1 for those that are learnt from; of them alone are the labels and logits of a loss.
 Batch = dict[str, torch.Tensor]
 
 
@@ -42,10 +43,13 @@ class Lesson(nn.Module):
 
     def answer(self, batch: Batch) -> torch.Tensor:
         """The student's logits: what its task reads, of a classifier (batch, labels)."""
+        return self.task.of_counted(self._read(batch), batch)
+
+    def _read(self, batch: Batch) -> torch.Tensor:
         return self.task.read_logits(self.student(**model_inputs(self.student, batch)))
 
     def forward(self, **batch: torch.Tensor) -> dict[str, torch.Tensor]:
         """`loss` while training, else the student's `logits`, by which checkpoints are selected."""
         if self.training:
-            return {"loss": self.loss(batch)}
-        return {"logits": self.answer(batch)}
+            return {"loss": self.loss(self.task.gathered(batch))}
+        return {"logits": self._read(batch)}

@@ -45,13 +45,20 @@ def read_labelled_file(
     first, second = columns.get("text"), columns.get("text_pair")
     if pairs and not (isinstance(first, str) and isinstance(second, str)):
         first, second = next((names for names in PAIR_NAMES if set(names) <= set(rows[0])), (first, second))
-    text = _column(path, rows[0], first, TEXT_NAMES)
+    text = _column(path, rows[0], first, (*task.text_columns, *TEXT_NAMES))
     text_pair = _column(path, rows[0], second, ("text_pair",)) if pairs else None
     named = columns.get("label")
     if isinstance(named, list):  # a column of 0 and 1 for each label
         rows = [{**row, _JOINED: {str(one): row.get(str(one)) for one in named}} for row in rows]
-    label = _column(path, rows[0], _JOINED if isinstance(named, list) else named, LABEL_NAMES, needed=False)
+    label = _column(
+        path,
+        rows[0],
+        _JOINED if isinstance(named, list) else named,
+        (*task.label_columns, *LABEL_NAMES),
+        needed=False,
+    )
     assert text is not None
+    rows = [_row(path, number, row, text, label, task) for number, row in enumerate(rows, start=1)]
     names = _names_by_number(data.get("labels"))
     texts: list[Input] = []
     for number, row in enumerate(rows, start=1):
@@ -63,6 +70,15 @@ def read_labelled_file(
         _label(path, number, row.get(label), labels, names, task) for number, row in enumerate(rows, start=1)
     ]
     return Evidence(path.name, texts, task.gathered_labels(gold), None)
+
+
+def _row(
+    path: Path, number: int, row: Mapping[str, object], text: str, label: str | None, task: Task
+) -> Mapping[str, object]:
+    try:
+        return task.file_row(row, text, label)
+    except Fault as fault:
+        raise InputError(f"{path}, row {number}: {fault.found}", fault.expected, fault.remedy or "") from None
 
 
 def _rows(path: Path) -> Iterator[Mapping[str, object]]:

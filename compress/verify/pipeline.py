@@ -141,7 +141,8 @@ def _asked(report: Report, bundle: Bundle) -> _Asked:
 def _task(report: Report, bundle: Bundle) -> Task:
     """What the model was trained for, with what its answers are held against; raises `BundleError`."""
     try:
-        return task_named(report.task, report.problem_type).answered_by(bundle.manifest.answering)
+        task = task_named(report.task, report.problem_type).answered_by(bundle.manifest.answering)
+        return task.for_labels(bundle.manifest.labels)
     except KeyError as unknown:
         raise BundleError(
             f"{bundle.folder}/report.json is of the task {unknown.args[0]}",

@@ -65,7 +65,7 @@ def routes(model: Model, vertex: Vertex, questions: Questions) -> APIRouter:
         limits, answering = model.info.limits, model.info.answering
         query = hugging_face.parse(await read_json(request, limits), limits, pairs=pairs, answering=answering)
         found = await while_connected(request, model.answer(query.texts, deadline_s(request)))
-        return as_json([one.told(**query.options) for one in found.answers], found)
+        return as_json(query.told(found.answers), found)
 
     if vertex.predict is not None:
         instances = schemas.json_body(_instances(pairs=pairs, answering=answering), {"instances": [example]})

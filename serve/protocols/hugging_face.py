@@ -1,10 +1,12 @@
 """`POST /` as Hugging Face's Inference API has it, so that `huggingface_hub.InferenceClient(model=URL)` works.
 
 Answers are nested, a list for each text, also for a single one: the client takes the first element as the list of
-labels.
+labels. Of tasks whose clients expect it otherwise (`Answering.BARE_SINGLE`) a single text has its answer alone.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
@@ -16,7 +18,7 @@ from serve.protocols import schemas
 from serve.protocols.schemas import Schema
 from serve.protocols.scores import PROBLEMS, known_fields, unreadable
 from serve.request import as_json, check_texts, deadline_s, read_json, while_connected
-from serve.tasks import Answering, SingleLabel
+from serve.tasks import Answer, Answering, SingleLabel
 from serve.tasks.answering import Options
 
 _FIELDS = ("inputs", "parameters", "options")  # options are read by the hosted service alone
@@ -51,6 +53,12 @@ class Query:
 
     texts: list[Input]
     options: Options  # of `Answer.told`
+    bare: bool = False  # one text in no list, of a task whose clients expect its answer in none
+
+    def told(self, answers: Sequence[Answer]) -> Any:
+        """The answers as JSON."""
+        found = [one.told(**self.options) for one in answers]
+        return found[0] if self.bare else found
 
 
 def routes(model: Model, questions: Questions) -> APIRouter:
@@ -67,7 +75,7 @@ def routes(model: Model, questions: Questions) -> APIRouter:
         limits, answering = model.info.limits, model.info.answering
         query = parse(await read_json(request, limits), limits, pairs=pairs, answering=answering)
         found = await while_connected(request, model.answer(query.texts, deadline_s(request)))
-        return as_json([one.told(**query.options) for one in found.answers], found)
+        return as_json(query.told(found.answers), found)
 
     return router
 
@@ -93,7 +101,9 @@ def parse(
         raise unreadable("parameters must be an object.")
     options = answering.options(given)
     fields = answering.PAIR_FIELDS
-    return Query(texts_of(document["inputs"], "inputs", limits, fields if pairs else None), options)
+    inputs = document["inputs"]
+    bare = answering.BARE_SINGLE and not isinstance(inputs, list)
+    return Query(texts_of(inputs, "inputs", limits, fields if pairs else None), options, bare)
 
 
 def texts_of(

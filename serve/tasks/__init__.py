@@ -8,9 +8,12 @@ from serve.tasks.answering import Answer, Answering, Read, Tokens
 from serve.tasks.multi_label import LabelSet, MultiLabel
 from serve.tasks.regression import Rating, Regression
 from serve.tasks.text_classification import Classification, SingleLabel
+from serve.tasks.token_classification import Tagging, TokenClassification
 
 # The union of what may stand in bundle.json as `answering`; a new task adds its class here.
-AnyAnswering = Annotated[SingleLabel | Regression | MultiLabel, Field(discriminator="kind")]
+AnyAnswering = Annotated[
+    SingleLabel | Regression | MultiLabel | TokenClassification, Field(discriminator="kind")
+]
 
 __all__ = [
     "Answer",
@@ -23,5 +26,7 @@ __all__ = [
     "Read",
     "Regression",
     "SingleLabel",
+    "Tagging",
+    "TokenClassification",
     "Tokens",
 ]

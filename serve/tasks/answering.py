@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
-from tokenizers import Encoding
+from tokenizers import Encoding, Tokenizer
 
 from serve.inputs import Input
 from serve.protocols import schemas
@@ -91,6 +91,7 @@ class Read:
 
     asked: Input
     windows: tuple[Encoding, ...]  # in the order of the text; one where it is short enough
+    tokenizer: Tokenizer | None = None  # that cut it
 
     @property
     def ids(self) -> list[int]:
@@ -144,6 +145,7 @@ class Answering(BaseModel):
     WINDOWS_OF: ClassVar[Literal["longest_first", "only_second"]] = "longest_first"  # what of a pair is cut
     PAIR_FIELDS: ClassVar[tuple[str, str]] = ("text", "text_pair")  # of an input of two texts, in JSON
     FUNCTIONS: ClassVar[tuple[str, ...]] = ()  # what `function_to_apply` may be
+    BARE_SINGLE: ClassVar[bool] = False  # `POST /` answers a text that is in no list with its answer in none
     # What `POST /` answers, a list with an element for each text.
     REPLY: ClassVar[Any] = list[list[Score]]
     CSV_COLUMNS: ClassVar[tuple[str, ...]] = ("predicted_label", "score", "truncated")

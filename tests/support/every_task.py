@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import pearsonr
+from seqeval.metrics import f1_score as seqeval_f1
+from seqeval.scheme import IOB2
 from sklearn.metrics import accuracy_score, f1_score
 from tiny import FILLERS, TOPICS, tiny_rows
 
@@ -31,6 +33,7 @@ class TaskCase:
     least: float  # that the teacher scores
     pipeline: str | None = "text-classification"  # of transformers, which the float file equals
     pairs: bool = False
+    scores_labels: bool = True  # every label of a text has a score, which parameters shorten and make logits
     epochs: int = 6  # of the teacher
     is_tiny_run: bool = False  # the run that many tests share
     csv_columns: tuple[str, ...] = ("predicted_label", "score", "truncated")
@@ -84,6 +87,35 @@ def _numbers(count: int, seed: int) -> list[Row]:
     return rows
 
 
+def _tagged(count: int, seed: int) -> list[Row]:
+    """Words of sport and food are entities of one or two words each, in IOB2."""
+    drawn = random.Random(seed)
+    rows = []
+    for _ in range(count):
+        tokens: list[str] = []
+        tags: list[str] = []
+        for _ in range(drawn.randint(1, 3)):
+            filled = drawn.choices(FILLERS, k=drawn.randint(1, 4))
+            kind = drawn.choice(("sport", "food"))
+            named = drawn.sample(TOPICS[kind], drawn.randint(1, 2))
+            tokens += [*filled, *named]
+            tags += ["O"] * len(filled) + [f"B-{kind}", f"I-{kind}"][: len(named)]
+        rows.append({"tokens": [*tokens, "."], "ner_tags": [*tags, "O"]})
+    return rows
+
+
+def _piece_tags(answer: Any) -> Any:
+    """Where each piece begins, and its tag."""
+    return {one["start"]: one["entity"] for one in answer.told(strategy="none", ignored=())}
+
+
+def _entity_f1(labels: Sequence[Any], answers: Sequence[Any]) -> float:
+    """seqeval's: a word has the tag of the piece that it begins with."""
+    gold = [[tag for _, _, tag in words] for words in labels]
+    given = [[tags[start] for start, _, _ in words] for words, tags in zip(labels, answers, strict=True)]
+    return float(seqeval_f1(gold, given, mode="strict", scheme=IOB2))
+
+
 def _micro_f1(labels: Sequence[Any], answers: Sequence[Any]) -> float:
     def matrix(sets: Sequence[Any]) -> NDArray[np.int64]:
         return np.array([[int(topic in one) for topic in TOPICS] for one in sets])
@@ -117,5 +149,18 @@ CASES = [
         epochs=10,
         csv_columns=("predicted_score", "truncated"),
         tensors=("score",),
+    ),
+    TaskCase(
+        "token-classification",
+        _tagged,
+        {"task": "token-classification"},
+        _entity_f1,
+        _piece_tags,
+        least=0.8,
+        pipeline="token-classification",
+        scores_labels=False,
+        epochs=8,
+        csv_columns=("entities",),
+        tensors=("entities",),
     ),
 ]
