@@ -15,7 +15,7 @@ from compress.data.rows import Rows, Splits
 from compress.data.unlabeled import read_unlabeled
 from compress.distill import Distill, Plain
 from compress.distill.rehearsal import rehearse
-from compress.errors import DataError, SeveralMistakesError, UserError
+from compress.errors import DataError, ModelError, SeveralMistakesError, UserError
 from compress.models.layer_drop import require_droppable_layers
 from compress.models.lengths import Lengths, choose_max_length, measure_lengths
 from compress.models.open import Opened, open_model
@@ -77,13 +77,14 @@ def prepare(config: RunConfig) -> Prepared:
     compute = attempt(lambda: choose_compute(config.device, config.precision))
     if compute is not None:
         attempt(partial(_require_device, config.quantize, compute))
-    opened = [attempt(partial(open_model, options)) for options in config.teachers]
+    task = config.built_task
+    opened = [attempt(partial(open_model, options, task)) for options in config.teachers]
     if config.student is not None and opened[0] is not None:
         attempt(partial(config.student.config, opened[0].config))
     for options, one in zip(config.teachers, opened, strict=True):
         if one is not None and options.train is not None and options.train.layer_drop:
             attempt(partial(require_droppable_layers, one.config))
-    task = config.built_task
+    attempt(lambda: _one_where_none_average(config, task))
     splits = attempt(lambda: load_splits(config.data, config.seed, task))
     unlabeled = attempt(lambda: _unlabeled(config))
     elsewhere = attempt(lambda: load_generalization(config.data, splits, task)) if splits else None
@@ -103,7 +104,7 @@ def prepare(config: RunConfig) -> Prepared:
         _without_labels(config)
     if splits.train.are_pairs:
         _of_pairs(config)
-    lengths = measure_lengths(teachers[0].opened.tokenizer, splits.train.texts)
+    lengths = measure_lengths(teachers[0].opened.tokenizer, task.answers_as.singly(splits.train.texts))
     limit = min(position_limit(one.opened.tokenizer, one.opened.config) for one in teachers)
     max_length = choose_max_length(config.data.max_length, lengths, limit)
     elsewhere = elsewhere or {}
@@ -167,9 +168,9 @@ def _cuts_alike(config: RunConfig, prepared: Prepared) -> bool:
     """Student and teacher cut some of the texts into as many tokens each."""
     if not isinstance(config.student, Pretrained):
         return True
-    ours = open_model(config.student)
+    ours = open_model(config.student, prepared.task)
     limit = min(prepared.max_length, position_limit(ours.tokenizer, ours.config))
-    texts = prepared.splits.train.texts[:_TEXTS_TO_CUT]
+    texts = prepared.task.answers_as.singly(prepared.splits.train.texts[:_TEXTS_TO_CUT])
     counts = [
         [len(ids) for ids in tokenizer(texts, truncation=True, max_length=most, padding=False)["input_ids"]]
         for tokenizer, most in (
@@ -184,7 +185,7 @@ def _of_pairs(config: RunConfig) -> None:
     """Raise `DataError` where the recipe asks for what only single texts can have."""
     if config.augment is not None:
         single_texts_only = "augment:"
-    elif config.data.unlabeled is not None:
+    elif config.data.unlabeled is not None and not config.built_task.answers_as.READS_EACH:
         single_texts_only = "data.unlabeled:"
     else:
         return
@@ -193,6 +194,16 @@ def _of_pairs(config: RunConfig) -> None:
         "single texts: files of texts hold no pairs, and a word changed in one of two changes what both mean",
         "take it out",
     )
+
+
+def _one_where_none_average(config: RunConfig, task: Task) -> None:
+    """Raise `ModelError` for several teachers of a task whose answers have no mean."""
+    if len(config.teachers) > 1 and not task.averages:
+        raise ModelError(
+            f"the recipe has {len(config.teachers)} teachers, and the vectors of two models have no mean",
+            "one teacher for task: " + task.name,
+            "keep one of them",
+        )
 
 
 def _without_labels(config: RunConfig) -> None:

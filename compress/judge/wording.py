@@ -10,6 +10,9 @@ METRIC_NAMES = {
     "spearman": "Spearman correlation",
     "micro_f1": "micro F1",
     "average_precision": "mean average precision",
+    "recall_at_1": "recall at 1",
+    "recall_at_10": "recall at 10",
+    "mrr": "mean reciprocal rank",
 }
 RUNTIME_NAMES = {"torch": "PyTorch", "onnxruntime": "ONNX"}
 

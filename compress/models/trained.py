@@ -55,9 +55,8 @@ class Trained:
     def answering(self) -> Answering:
         """How its outputs become answers, with what was tuned for it."""
         file = self.folder / ANSWERING
-        if file.is_file():
-            return _READER.validate_json(file.read_text(encoding="utf-8"))
-        return self.task.default_answering()
+        saved = _READER.validate_json(file.read_text(encoding="utf-8")) if file.is_file() else None
+        return self.task.fitted(saved or self.task.default_answering(), self.model.config)
 
 
 def save_trained(

@@ -40,11 +40,11 @@ class Pretrained(ModelSource):
         device: str,  # noqa: ARG002 - every student has the same verb
     ) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
         """The student before it learns, and its tokenizer; a new head is drawn from torch's generator."""
-        opened = self._open()
+        opened = self._open(teacher.task)
         with _named_as_student():
             new_head = opened.label_names != teacher.labels
             model = load_classifier(opened, teacher.labels, new_head=new_head, task=teacher.task)
-        if opened.has_trained_head and new_head:
+        if opened.has_trained_head and new_head and teacher.task.has_head:
             model = self._without_its_head(model)
         _with_task_of(teacher.model.config, model.config)
         model = model.float().cpu().eval()

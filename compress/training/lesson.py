@@ -10,7 +10,8 @@ from compress.tasks import task_of
 # `input_ids` and `attention_mask` (batch, tokens); `labels` as the task has them, of a classifier (batch,), with
 # NO_LABEL where only a teacher answers; `teacher_logits`, of a classifier (batch, labels). What is not known is absent.
 # Where the teacher has a vocabulary of its own there is `teacher_input_ids` (batch, tokens), token for token. Of pairs
-# of texts there is `token_type_ids`, and `teacher_token_type_ids` beside `teacher_input_ids`.
+# of texts there is `token_type_ids`, and `teacher_token_type_ids` beside `teacher_input_ids`. Where each text of a pair
+# is read by itself, `texts` (rows,) says how many a row has; those of a row stand one after the other along `batch`.
 Batch = dict[str, torch.Tensor]
 
 
@@ -48,4 +49,7 @@ class Lesson(nn.Module):
         """`loss` while training, else the student's `logits`, by which checkpoints are selected."""
         if self.training:
             return {"loss": self.loss(batch)}
-        return {"logits": self.answer(batch)}
+        logits = self.answer(batch)
+        if "texts" in batch:
+            logits = self.task.by_example(logits, int(batch["texts"][0]))
+        return {"logits": logits}

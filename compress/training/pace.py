@@ -20,7 +20,7 @@ def step_seconds(
     for _ in range(TIMED_STEPS):
         start = time.perf_counter()
         with torch.set_grad_enabled(backward), torch.autocast(device, torch.bfloat16, enabled=bf16):
-            logits = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
+            logits = model(input_ids=ids, attention_mask=torch.ones_like(ids))[0]
         if optimizer is not None:
             logits.float().logsumexp(-1).mean().backward()
             optimizer.step()

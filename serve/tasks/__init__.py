@@ -5,23 +5,28 @@ from typing import Annotated
 from pydantic import Field
 
 from serve.tasks.answering import Answer, Answering, Read, Tokens
+from serve.tasks.embedding import Embedding, SentenceEmbedding
 from serve.tasks.multi_label import LabelSet, MultiLabel
 from serve.tasks.regression import Rating, Regression
 from serve.tasks.text_classification import Classification, SingleLabel
 
 # The union of what may stand in bundle.json as `answering`; a new task adds its class here.
-AnyAnswering = Annotated[SingleLabel | Regression | MultiLabel, Field(discriminator="kind")]
+AnyAnswering = Annotated[
+    SingleLabel | Regression | MultiLabel | SentenceEmbedding, Field(discriminator="kind")
+]
 
 __all__ = [
     "Answer",
     "Answering",
     "AnyAnswering",
     "Classification",
+    "Embedding",
     "LabelSet",
     "MultiLabel",
     "Rating",
     "Read",
     "Regression",
+    "SentenceEmbedding",
     "SingleLabel",
     "Tokens",
 ]
