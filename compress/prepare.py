@@ -113,6 +113,10 @@ def prepare(config: RunConfig) -> Prepared:
         notes.append(
             f"{cut:.2%} of the training texts are longer than {max_length} tokens and lose their end"
         )
+    if not task.answers_as.ONE_LABEL:
+        notes.append(f"agreement is the share of {task.agreement_means}")
+    if task.is_tuned and splits.is_labelled:
+        notes.append(f"tuned for each model on the {len(splits.validation):,} selection rows: its thresholds")
     if config.export.target == "cuda":
         notes.append("the file for CUDA is proven and measured on the processor; nothing is timed on a GPU")
     prepared = Prepared(

@@ -59,7 +59,9 @@ class Watch:
     def _load(self) -> tuple[Info, Sequence[OnnxRuntime]]:
         bundle = read(self._folder)
         before = self._model.info
-        if list(bundle.manifest.labels) != before.labels or bundle.manifest.task != before.task:
+        manifest = bundle.manifest
+        now = list(manifest.labels), manifest.task, manifest.answering.kind
+        if now != (before.labels, before.task, before.answering.kind):
             raise UserError(
                 "its task or its labels are others",
                 "a new version of the same model",

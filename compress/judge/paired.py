@@ -32,7 +32,10 @@ class McNemar:
 
 
 class PairedRuns(NamedTuple):
-    """Two ways of training on one data set: gold labels (rows,), answers (seeds, rows), seed for seed."""
+    """Two ways of training on one data set: marks of labels (rows, ...), of answers (seeds, rows, ...), seed for seed.
+
+    Of one label per text marks are label ids, (rows,) and (seeds, rows).
+    """
 
     gold: Ids
     ours: Ids
@@ -206,7 +209,8 @@ def _sign_flip(differences: NDArray[np.integer]) -> float:
 
 def _checked(run: PairedRuns) -> PairedRuns:
     gold, ours, theirs = (np.asarray(part) for part in run)
-    if ours.ndim != 2 or ours.shape != theirs.shape or gold.shape != ours.shape[1:] or not len(ours):
+    fits = ours.ndim > 1 and ours.shape == theirs.shape and ours.shape[1] == len(gold) and len(ours)
+    if not fits:
         raise ValueError(
             f"expected gold of shape (rows,) and two arrays of shape (seeds, rows), "
             f"got {gold.shape}, {ours.shape} and {theirs.shape}"

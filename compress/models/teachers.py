@@ -11,13 +11,13 @@ from compress.data.labels import normal_form
 from compress.errors import ModelError
 from compress.models.predict import TorchPredictor
 from compress.models.trained import Trained
+from compress.tasks import SINGLE_LABEL, Task
 from serve.encoding import cut_into_windows, read
 from serve.inputs import Input
 from serve.tasks import Answer
 
 Average = Literal["logits", "probabilities"]
 Floats = NDArray[np.float32]
-_SMALLEST = 1e-12  # the smallest probability that a logarithm is taken of
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,10 @@ class TeachersPredictor:
         cut_into_windows(tokenizer, first.answering)
         asked = read(tokenizer, inputs, first.answering)
         outputs = first.task.outputs_of_targets(self.logits(inputs))
-        return first.answering.answers(asked, outputs, self.labels)
+        answering = first.task.pooled_answering(
+            [member.answering for member in self._teachers.members], self._teachers.weights
+        )
+        return answering.answers(asked, outputs, self.labels)
 
     def logits(self, inputs: Sequence[Input], advance: Callable[[int], None] | None = None) -> Floats:
         """Averaged logits of shape (texts, labels); averaged probabilities come as their logarithms."""
@@ -88,7 +91,7 @@ class TeachersPredictor:
             predictor.logits(inputs, advance)[..., columns]
             for predictor, columns in zip(self._predictors, self._columns, strict=True)
         ]
-        return average_logits(each, self._teachers.weights, self._teachers.average)
+        return average_logits(each, self._teachers.weights, self._teachers.average, self._teachers.first.task)
 
 
 def spelled_as_first(labels: Sequence[str], first: Sequence[str], number: int) -> tuple[str, ...]:
@@ -99,6 +102,8 @@ def spelled_as_first(labels: Sequence[str], first: Sequence[str], number: int) -
     """
     if sorted(labels) == sorted(first):
         return tuple(labels)
+    if len(labels) == len(first) == 1:  # a number, whatever it is called
+        return tuple(first)
     spelling = {normal_form(label): label for label in first}
     forms = [normal_form(label) for label in labels]
     if len(spelling) < len(first) or sorted(forms) != sorted(spelling):
@@ -111,7 +116,9 @@ def spelled_as_first(labels: Sequence[str], first: Sequence[str], number: int) -
     return tuple(spelling[form] for form in forms)
 
 
-def average_logits(logits: Sequence[Floats], weights: Sequence[float], average: Average) -> Floats:
+def average_logits(
+    logits: Sequence[Floats], weights: Sequence[float], average: Average, task: Task = SINGLE_LABEL
+) -> Floats:
     """The weighted average of arrays of shape (rows, labels), as logits of shape (rows, labels).
 
     The average of probabilities is that of an ensemble's answers (Hinton et al. 2015, section 5); that of
@@ -122,9 +129,5 @@ def average_logits(logits: Sequence[Floats], weights: Sequence[float], average: 
     shares = np.asarray(weights, dtype=np.float64) / sum(weights)
     stacked = np.stack([values.astype(np.float64) for values in logits])
     if average == "probabilities":
-        exponentials = np.exp(stacked - stacked.max(axis=-1, keepdims=True))
-        stacked = exponentials / exponentials.sum(axis=-1, keepdims=True)
-    mean = np.tensordot(shares, stacked, axes=1)
-    if average == "probabilities":
-        mean = np.log(np.maximum(mean, _SMALLEST))
-    return mean.astype(np.float32)
+        return task.average_probabilities(stacked, shares).astype(np.float32)
+    return np.tensordot(shares, stacked, axes=1).astype(np.float32)

@@ -29,7 +29,7 @@ from compress.tasks.task import (
     Task,
     knows_more_than_chance,
 )
-from compress.tasks.text_classification import read_probabilities, told_probabilities
+from compress.tasks.text_classification import read_probabilities
 from compress.tasks.thresholds import tune
 from serve.tasks import Answer, Answering, LabelSet
 from serve.tasks import MultiLabel as Answers
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from compress.judge.report import ReliabilityBin
 
+_SMALLEST = 1e-12  # the smallest probability that a logarithm is taken of
 _REBUILD = "make the bundle again with `compress run`, or copy it again from where it was made"
 
 
@@ -140,6 +141,20 @@ class MultiLabel(Task):
         if loss == "mse":
             return matched_label_sets(logits, teacher_logits, labels, alpha)
         return soft_label_sets(logits, teacher_logits, labels, temperature, alpha)
+
+    def average_probabilities(self, logits: Floats, shares: Floats) -> Floats:
+        """See `Task`: of each label's own."""
+        mean = np.tensordot(shares, sigmoid(logits), axes=1).clip(_SMALLEST, 1 - _SMALLEST)
+        return np.asarray(np.log(mean) - np.log1p(-mean))
+
+    def pooled_answering(self, answering: Sequence[Answering], weights: Sequence[float]) -> Answering:
+        """With each label's average threshold."""
+        limits: dict[str, float] = {}
+        for one, weight in zip(answering, weights, strict=True):
+            assert isinstance(one, Answers)
+            for label, limit in one.thresholds.items():
+                limits[label] = limits.get(label, 0.0) + limit * weight / sum(weights)
+        return Answers(thresholds=limits)
 
     def own_loss(self, logits: Tensor, labels: Tensor | None) -> Tensor:
         """Binary cross-entropy with the labels or, where there are none, with the model's own at 0.5."""
@@ -283,7 +298,8 @@ class MultiLabel(Task):
     def tell_answer(self, answer: Floats, labels: Sequence[str]) -> dict[str, Any]:
         """The given labels and every label's probability."""
         given = [label for label, one in zip(labels, answer[:, 1], strict=True) if one]
-        return {"labels": given, "probabilities": told_probabilities(answer[:, 0], labels)}
+        # In full: rounded, some would be equal that are not, and average precision goes by their order.
+        return {"labels": given, "probabilities": dict(zip(labels, map(float, answer[:, 0]), strict=True))}
 
     def read_answer(self, told: Any, labels: Sequence[str]) -> Any:
         """Probabilities beside what is given, in the order of the labels."""

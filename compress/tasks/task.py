@@ -228,6 +228,17 @@ class Task:
         """What a model gave of a batch in which each example has so many texts, with a row for each example."""
         return logits
 
+    def average_probabilities(self, logits: Floats, shares: Floats) -> Floats:
+        """What several teachers give as one by the average of their probabilities, as logits.
+
+        `logits` are (teachers, ...), `shares` (teachers,). Of what has no probabilities the plain average.
+        """
+        return np.tensordot(shares, logits, axes=1)
+
+    def pooled_answering(self, answering: Sequence[Answering], weights: Sequence[float]) -> Answering:
+        """How several teachers answer as one."""
+        return answering[0]
+
     def outputs_of_targets(self, targets: Logits) -> Outputs:
         """The outputs that `soft_targets` was made of, or the average of several teachers' targets."""
         return {"logits": targets}

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from compress.judge.report import Flip, ReliabilityBin
 
+_SMALLEST = 1e-12  # the smallest probability that a logarithm is taken of
 _ROUNDED = 2e-6  # probabilities in evaluation.jsonl have six decimals
 _REBUILD = "make the bundle again with `compress run`, or copy it again from where it was made"
 
@@ -107,6 +108,12 @@ class SingleLabel(Task):
         if loss == "mse":
             return matched_logits(logits, teacher_logits, labels, alpha)
         return soft_targets(logits, teacher_logits, labels, temperature, alpha)
+
+    def average_probabilities(self, logits: Floats, shares: Floats) -> Floats:
+        """See `Task`: of softmax."""
+        exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        mean = np.tensordot(shares, exponentials / exponentials.sum(axis=-1, keepdims=True), axes=1)
+        return np.asarray(np.log(np.maximum(mean, _SMALLEST)))
 
     def own_loss(self, logits: Tensor, labels: Tensor | None) -> Tensor:
         """Cross-entropy with the label or, where there is none, with the model's own answer."""

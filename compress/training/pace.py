@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
+from compress.tasks import task_of
+
 TIMED_STEPS = 4
 
 
@@ -20,7 +22,7 @@ def step_seconds(
     for _ in range(TIMED_STEPS):
         start = time.perf_counter()
         with torch.set_grad_enabled(backward), torch.autocast(device, torch.bfloat16, enabled=bf16):
-            logits = model(input_ids=ids, attention_mask=torch.ones_like(ids))[0]
+            logits = task_of(model).read_logits(model(input_ids=ids, attention_mask=torch.ones_like(ids)))
         if optimizer is not None:
             logits.float().logsumexp(-1).mean().backward()
             optimizer.step()

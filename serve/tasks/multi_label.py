@@ -111,6 +111,6 @@ class MultiLabel(Answering):
         return [json.dumps(labels, ensure_ascii=False) for labels in given]
 
 
-def sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+def sigmoid(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """Each label's own probability, of the same shape."""
     return np.asarray(1 / (1 + np.exp(-logits.astype(np.float64))))

@@ -11,8 +11,10 @@ from pydantic import ValidationError
 from sklearn.metrics import accuracy_score, f1_score
 
 from compress.compare.report import Comparison, MethodRow, Setting, StudentRun, compare_rows
+from compress.data.rows import Rows
 from compress.judge.metrics import Ids
 from compress.judge.paired import mcnemar, paired_difference
+from compress.tasks import task_named
 
 Make = Callable[..., Comparison]
 Runs = Callable[..., list[StudentRun]]
@@ -202,3 +204,35 @@ def test_runs_that_do_not_fit_are_refused(make_runs: Runs, make_setting: Common,
         compare_rows(runs[1:], gold[:870], make_setting())
     with pytest.raises(ValueError, match="no student"):
         compare_rows(runs[:2], gold, make_setting())
+
+
+@pytest.mark.parametrize("problem", ["regression", "multi_label_classification"])
+def test_other_tasks_are_compared_by_their_own_metric(make_setting: Common, problem: str) -> None:
+    random = np.random.default_rng(0)
+    task = task_named("text-classification", problem)
+    if problem == "regression":
+        gold = random.normal(size=300).astype(np.float32)
+        answers = {noise: gold[:, None] + noise * random.normal(size=(300, 1)) for noise in (0.1, 0.2, 0.9)}
+        task = task.settled(gold)
+    else:
+        gold = (random.random((300, 3)) < 0.4).astype(np.float32)
+        likely = {noise: gold + noise * random.normal(size=gold.shape) for noise in (0.1, 0.4, 0.9)}
+        answers = {noise: np.stack([found, found > 0.5], axis=-1) for noise, found in likely.items()}
+    test = Rows(["a"] * 300, gold)
+    metric = task.metrics[0]
+    runs = [
+        StudentRun(name, 1, task.marks(metric, found, test), found, selection_score=-noise)
+        for name, (noise, found) in zip(("teacher", "logits", "plain"), answers.items(), strict=True)
+    ]
+    marks = task.gold_marks(metric, test)
+    comparison = compare_rows(runs, marks, make_setting(metric=metric, judged=task), test)
+    found = row(comparison, "logits")
+    assert comparison.helped
+    assert found.gain is not None
+    assert found.gain.p_value < 0.05
+    assert (found.gain.only_method is None) == (problem == "regression")
+    assert found.score_ci[0] < found.score < found.score_ci[1]
+    assert found.retention is not None
+    assert found.retention < 1
+    teacher, student = answers[0.1], list(answers.values())[1]
+    assert found.agreement == pytest.approx(task.same(teacher, student).mean())
