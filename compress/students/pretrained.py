@@ -16,8 +16,10 @@ from transformers import (
 from compress.data.rows import Rows
 from compress.errors import ModelError
 from compress.models.open import Opened, load_classifier, open_model
+from compress.models.sentence_encoder import SETTINGS, settings_of
 from compress.models.source import ModelSource
 from compress.models.trained import Trained
+from compress.tasks import SINGLE_LABEL, Task
 
 
 class Pretrained(ModelSource):
@@ -54,9 +56,9 @@ class Pretrained(ModelSource):
             return trim_vocabulary(model, opened.tokenizer, transfer.texts)
         return model, opened.tokenizer
 
-    def _open(self) -> Opened:
+    def _open(self, task: Task = SINGLE_LABEL) -> Opened:
         with _named_as_student():
-            opened = open_model(self)
+            opened = open_model(self, task)
         known = type(opened.config) in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
         own = getattr(opened.config, "auto_map", None) or {}
         if not known and AutoModelForSequenceClassification.__name__ not in own:
@@ -83,6 +85,9 @@ def _with_task_of(teacher: PreTrainedConfig, config: PreTrainedConfig) -> PreTra
     config.id2label = {index: names[index] for index in sorted(names)}
     config.label2id = {name: index for index, name in config.id2label.items()}
     config.problem_type = teacher.problem_type
+    if hasattr(teacher, SETTINGS):  # its own pooling; length and scores are the teacher's
+        own = {"pooling": settings_of(config)["pooling"]}
+        setattr(config, SETTINGS, settings_of(teacher) | own)
     return config
 
 

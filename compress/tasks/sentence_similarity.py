@@ -11,13 +11,13 @@ second texts of all rows; of rows with scores those ask whose score is in the hi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compress.data.rows import Rows
+from compress.data.rows import Rows, Splits
 from compress.errors import ModelError
 from compress.judge.metrics import score
 from compress.judge.retrieval import Retrieval, ranks
@@ -80,6 +80,30 @@ class SentenceSimilarity(Regression):
         from compress.models.sentence_folder import folder_reader, read_settings
 
         read_settings(config, options.model, folder_reader(source, options.revision, offline=offline))
+
+    def check_labels(
+        self, parts: dict[str, Rows], names: tuple[str, ...] | None, *, declared: bool
+    ) -> list[str]:
+        """See `Task`; pairs of one and the same score are partners, which retrieval alone can judge."""
+        if all(rows.labels is not None and len(np.unique(rows.labels)) < 2 for rows in parts.values()):
+            return ["every pair has the same score: all are partners, and retrieval alone can be judged"]
+        return super().check_labels(parts, names, declared=declared)
+
+    def labelled_for(self, metric: str, splits: Splits) -> Splits:
+        """Pairs without scores are partners, where retrieval is asked for."""
+        if metric not in _RETRIEVAL or splits.is_labelled or not splits.test.are_pairs:
+            return splits
+
+        def partners(rows: Rows) -> Rows:
+            return Rows(rows.texts, np.ones(len(rows), dtype=np.float32))  # type: ignore[arg-type]
+
+        return replace(
+            splits,
+            train=partners(splits.train),
+            validation=partners(splits.validation),
+            test=partners(splits.test),
+            label_count=1,
+        )
 
     def marked(self, config: PreTrainedConfig) -> None:
         """Put the range of the scores into the config, beside how the model pools."""
@@ -182,8 +206,13 @@ class SentenceSimilarity(Regression):
         return similarities(logits.astype(np.float64)).astype(np.float32)
 
     def check_teacher(self, labels: Sequence[str], logits: Logits, rows: Rows) -> tuple[str, float]:
-        """Spearman's correlation on the selection rows, which is 0 for guessing; raises `ModelError`."""
+        """Spearman's correlation on the selection rows, which is 0 for guessing; raises `ModelError`.
+
+        Of pairs that are all partners the mean reciprocal rank, which must be twice that of guessing.
+        """
         assert rows.labels is not None
+        if len(np.unique(rows.labels)) < 2:
+            return self._check_search(logits, rows)
         found = score("spearman", rows.labels.astype(np.float64), similarities(logits.astype(np.float64)), 1)
         if knows_more_than_chance(found, len(rows)):
             return "spearman", found
@@ -192,6 +221,18 @@ class SentenceSimilarity(Regression):
             f"{len(rows):,} rows",
             "a sentence encoder that knows which texts are alike",
             "check data.columns.label, or fine-tune it with teacher.train",
+        )
+
+    def _check_search(self, logits: Logits, rows: Rows) -> tuple[str, float]:
+        found = self.selection_score("mrr", np.asarray(rows.labels), logits)
+        guessing = float((1 / np.arange(1, len(rows) + 1)).mean())
+        if found >= min(2 * guessing, 0.5):
+            return "mrr", found
+        raise ModelError(
+            f"the teacher answers at chance: it finds a text's partner among {len(rows):,} at a mean reciprocal rank "
+            f"of {found:.3f}, where guessing gives {guessing:.3f}",
+            "a sentence encoder that knows which texts belong together",
+            "check data.columns.text_pair, or name another teacher",
         )
 
     # Judging

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedConfig
 
-    from compress.data.rows import Rows
+    from compress.data.rows import Rows, Splits
     from compress.judge.report import Flip, ReliabilityBin
     from compress.models.source import ModelSource
     from serve.inputs import Input
@@ -185,6 +185,10 @@ class Task:
     ) -> list[str]:
         """Refuse labels that nothing can be learnt or said about; returns warnings. `declared`: by the recipe."""
         raise NotImplementedError
+
+    def labelled_for(self, metric: str, splits: Splits) -> Splits:
+        """The splits with the labels that the metric takes for granted, where the data says none."""
+        return splits
 
     def relabelled(self, labels: Labels, output_of: NDArray[np.int64]) -> Labels:
         """The labels in the order of a model's outputs; `output_of` says for each label of the data which it is."""

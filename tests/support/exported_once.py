@@ -58,7 +58,8 @@ def _folder(model: PreTrainedModel, input_names: Sequence[str], outputs: Sequenc
     """Where the example of this shape lies, for all workers of this test run."""
     shape = {name: value for name, value in model.config.to_dict().items() if name not in NAMES_OF_THINGS}
     told = json.dumps(
-        [type(model).__name__, model.config.num_labels, list(input_names), list(outputs), shape], sort_keys=True
+        [type(model).__name__, model.config.num_labels, list(input_names), list(outputs), shape],
+        sort_keys=True,
     )
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
     shared = Path(tempfile.gettempdir()) / f"compress-exports-{run}"
