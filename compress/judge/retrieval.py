@@ -1,7 +1,7 @@
 """Retrieval: each text looks for its own partner among the partners of all rows, the nearest first.
 
-The answers' marks are ranks from 1, (rows,), NaN in rows that ask nothing; every metric is a mean over rows that ask. The
-partners that are looked among stay as they are; what a resample draws is who asks.
+The answers' marks are ranks from 1, (rows,), NaN in rows that ask nothing; every metric is a mean over rows that ask.
+The partners that are looked among stay as they are; what a resample draws is who asks.
 """
 
 import numpy as np
@@ -20,11 +20,11 @@ class Retrieval:
     names: tuple[str, ...] = (*_CUTS, "mrr")
     lowest = 0.0
 
-    def scores(self, metric: str, gold: Marks, answers: Marks, weights: Weights) -> Floats:
+    def scores(self, metric: str, gold: Marks, answers: Marks, weights: Weights) -> Floats:  # noqa: ARG002
         """See `Family.scores`."""
         return _mean(np.asarray(weights, np.float64) @ _gains(metric, answers))
 
-    def left_out(self, metric: str, gold: Marks, answers: Marks, counts: Weights) -> Floats:
+    def left_out(self, metric: str, gold: Marks, answers: Marks, counts: Weights) -> Floats:  # noqa: ARG002
         """See `Family.left_out`."""
         return _mean(sums_left_out(_gains(metric, answers), counts))
 

@@ -62,6 +62,8 @@ def _pooling(name: str, options: dict[str, Any]) -> str:
     known = [_MODES[mode] for mode in chosen if mode in _MODES]
     if isinstance(word, str) and word in _MODES.values():
         known, chosen = [word], [word]
+    if not chosen and word is None:
+        return "mean"
     if len(chosen) != 1 or len(known) != 1:
         told = ", ".join(chosen) or (str(word) if word else "nothing")
         raise ModelError(

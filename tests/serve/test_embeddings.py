@@ -178,3 +178,21 @@ def test_a_csv_file_gets_lists(tmp_path: Path, bundle: Path, runtime: OnnxRuntim
     vectors = [json.loads(row["embedding"]) for row in rows]
     assert vectors[2] == pytest.approx(by_hand(bundle, TEXTS[2]).tolist(), abs=1e-5)
     assert {row["truncated"] for row in rows} == {"false"}
+
+
+def test_the_openai_client(url: str, bundle: Path) -> None:
+    openai = pytest.importorskip("openai", reason="the client of OpenAI's protocol is not installed")
+    client = openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
+    for format_ in ({}, {"encoding_format": "float"}, {"encoding_format": "base64"}):
+        found = client.embeddings.create(input=TEXTS, model=NAME, **format_)
+        assert [one.index for one in found.data] == [0, 1, 2]
+        given = found.data[1].embedding
+        vector = np.frombuffer(base64.b64decode(given), "<f4") if isinstance(given, str) else given
+        assert list(vector) == pytest.approx(by_hand(bundle, TEXTS[1]).tolist(), abs=1e-5)
+    assert found.usage.prompt_tokens == found.usage.total_tokens == 5 + 10 + 3
+    with pytest.raises(openai.NotFoundError, match="No such model"):
+        client.embeddings.create(input="a", model="text-embedding-3-small")
+    with pytest.raises(openai.BadRequestError, match="more than 16 tokens"):
+        client.embeddings.create(input=LONG, model=NAME)
+    assert [one.id for one in client.models.list()] == [NAME]
+    client.close()
