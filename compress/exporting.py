@@ -19,7 +19,6 @@ from compress.data.rows import Rows
 from compress.data.unlabeled import read_unlabeled, unlabeled_files
 from compress.errors import ModelError, UserError
 from compress.judge.machine import machine, versions
-from compress.models.heads import saved_head
 from compress.models.open import load_classifier, open_model
 from compress.models.source import ModelSource
 from compress.models.tokenizer import position_limit
@@ -29,7 +28,7 @@ from compress.quiet import quiet_libraries
 from compress.sentences import SENTENCES
 from compress.stage import Stages
 from compress.steps.onnx import export_files
-from compress.tasks import BUILT, FILL_MASK, TASKS
+from compress.tasks import ALIASES, BUILT, FILL_MASK, TASKS
 from compress.training.device import choose_compute
 from compress.workshop import Workshop
 from export.candidates import Candidate
@@ -70,6 +69,7 @@ def export_model(
     """
     quiet_libraries()
     exportable = [name for name in BUILT if name != FILL_MASK]
+    task = ALIASES.get(task, task)
     if task not in exportable:
         known = ", ".join(exportable)
         raise UserError(f"the task {task}", f"a task that is built: {known}", f"give --task {exportable[0]}")
@@ -136,25 +136,25 @@ def _near(found: Found) -> list[str]:
 
 def _open(name: str, folder: Path, task: str) -> Trained:
     """The classifier as stages hold one: its tokenizer without padding, truncating at the model's limit."""
+    kinds = [one for one in TASKS if one.name == task]
     try:
-        opened = open_model(ModelSource(model=name))
+        opened = open_model(ModelSource(model=name), kinds[0])
     except ModelError as error:  # it points to a recipe, and there is none
         remedy = error.remedy.replace("check teacher.model", "check MODEL")
         raise ModelError(error.found, error.expected, remedy) from None
-    heads = {one.head for one in TASKS if one.name == task}
-    if saved_head(opened.config) not in heads:
+    if not any(opened.is_trained_for(one) for one in kinds):
         raise ModelError(
             f"{name} has no trained classification head",
             "a model that was fine-tuned on the task",
             "fine-tune it first: `compress run` does, with teacher.train",
         )
     problem = getattr(opened.config, "problem_type", None)
-    kinds = [one for one in TASKS if one.name == task]
     kind = next((one for one in kinds if problem is not None and one.problem_type == problem), kinds[0])
     kind.check_head(name, opened.label_names, problem)
-    model = load_classifier(opened, opened.label_names, new_head=False, task=kind)
+    names = opened.label_names if kind.has_head else kind.output_names
+    model = load_classifier(opened, names, new_head=False, task=kind)
     limit = position_limit(opened.tokenizer, opened.config)
-    save_trained(model, opened.tokenizer, opened.label_names, limit, folder, kind.default_answering())
+    save_trained(model, opened.tokenizer, names, limit, folder, kind.default_answering())
     return load_trained(folder)
 
 

@@ -168,7 +168,7 @@ def _run_prepared(
         quantized=shipped.quantized,
         report=report,
         batches=batches,
-        text_pair=splits.test.are_pairs,
+        text_pair=splits.test.are_pairs and not workshop.task.answers_as.READS_EACH,
         rows=splits.test if config.bundle.rows else None,
         teacher_answers=probabilities[contestants[0].key],
     )

@@ -7,16 +7,23 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, distribution
 from typing import TypeVar
 
-from tokenizers import Tokenizer
 from transformers import PreTrainedConfig
 
+from compress.clashes import (
+    require_average,
+    require_data_asked_for,
+    require_device,
+    require_same_tokens,
+    require_scores,
+    require_student_of_task,
+)
 from compress.data.generalization import load_generalization, overlaps
 from compress.data.load import load_splits
 from compress.data.rows import Rows, Splits
 from compress.data.unlabeled import read_unlabeled
-from compress.distill import Distill, Plain
+from compress.distill import Distill
 from compress.distill.rehearsal import rehearse
-from compress.errors import DataError, ModelError, SeveralMistakesError, UserError
+from compress.errors import SeveralMistakesError, UserError
 from compress.models.layer_drop import require_droppable_layers
 from compress.models.lengths import Lengths, choose_max_length, measure_lengths
 from compress.models.open import Opened, open_model
@@ -24,10 +31,9 @@ from compress.models.teacher import Alignment, align_teacher
 from compress.models.teachers import spelled_as_first
 from compress.models.tokenizer import position_limit
 from compress.recipe import RunConfig, TeacherOptions
-from compress.students import BiLstm, Pretrained, TextCnn
+from compress.students import Pretrained
 from compress.tasks import SINGLE_LABEL, Task
 from compress.training.device import Compute, choose_compute
-from export.quantize import Auto, Float16, KeepFloat, Quantiser
 
 T = TypeVar("T")
 _TEXTS_TO_CUT = 256
@@ -77,20 +83,24 @@ def prepare(config: RunConfig) -> Prepared:
 
     compute = attempt(lambda: choose_compute(config.device, config.precision))
     if compute is not None:
-        attempt(partial(_require_device, config.quantize, compute))
-    opened = [attempt(partial(open_model, options)) for options in config.teachers]
+        attempt(partial(require_device, config.quantize, compute))
+    task = config.built_task
+    opened = [attempt(partial(open_model, options, task)) for options in config.teachers]
     if config.student is not None and opened[0] is not None:
         attempt(partial(config.student.config, opened[0].config))
     for options, one in zip(config.teachers, opened, strict=True):
         if one is not None and options.train is not None and options.train.layer_drop:
             attempt(partial(require_droppable_layers, one.config))
-    task = config.built_task
+    attempt(lambda: require_average(config, task))
+    attempt(lambda: require_student_of_task(config, task))
     splits = attempt(lambda: load_splits(config.data, config.seed, task))
     unlabeled = attempt(lambda: _unlabeled(config))
     elsewhere = attempt(lambda: load_generalization(config.data, splits, task)) if splits else None
     _raise(faults)
     assert compute is not None
     assert splits is not None
+    splits = task.labelled_for(config.metric, splits)
+    require_scores(config, splits, task)
     task = task.settled(splits.train.labels)
     teachers = tuple(
         _fit_teacher(options, one, splits, config, task)
@@ -101,29 +111,18 @@ def prepare(config: RunConfig) -> Prepared:
     task = task.for_labels(names[0])
     for number, others in enumerate(names[1:], start=2):
         spelled_as_first(others, names[0], number)
-    if not splits.is_labelled:
-        _without_labels(config)
-    if splits.train.are_pairs:
-        _of_pairs(config)
-    _check_heads(config, task)
-    _cut_alike(teachers, task)
-    lengths = measure_lengths(teachers[0].opened.tokenizer, splits.train.texts)
+    require_data_asked_for(config, splits)
+    require_same_tokens([one.opened for one in teachers], task)
+    lengths = measure_lengths(teachers[0].opened.tokenizer, task.answers_as.singly(splits.train.texts))
     limit = min(position_limit(one.opened.tokenizer, one.opened.config) for one in teachers)
     max_length = choose_max_length(config.data.max_length, lengths, limit)
     elsewhere = elsewhere or {}
-    notes = [*splits.notes, *overlaps(elsewhere, splits), *_clashing_runtimes()]
-    if cut := lengths.share_over(max_length):
-        windows = task.answers_as.READS_WINDOWS
-        notes.append(
-            f"{cut:.2%} of the training texts are longer than {max_length} tokens and "
-            + ("are read in windows" if windows else "lose their end")
-        )
-    if not task.answers_as.ONE_LABEL:
-        notes.append(f"agreement is the share of {task.agreement_means}")
-    if task.is_tuned and splits.is_labelled:
-        notes.append(f"tuned for each model on the {len(splits.validation):,} selection rows: its thresholds")
-    if config.export.target == "cuda":
-        notes.append("the file for CUDA is proven and measured on the processor; nothing is timed on a GPU")
+    notes = [
+        *splits.notes,
+        *overlaps(elsewhere, splits),
+        *_clashing_runtimes(),
+        *_worth_knowing(config, splits, task, lengths, max_length),
+    ]
     prepared = Prepared(
         teachers[0].splits,
         teachers,
@@ -143,6 +142,26 @@ def prepare(config: RunConfig) -> Prepared:
         config, prepared, {f"distill.{number}": method for number, method in enumerate(config.distill)}
     )
     return prepared
+
+
+def _worth_knowing(
+    config: RunConfig, splits: Splits, task: Task, lengths: Lengths, max_length: int
+) -> list[str]:
+    """What was decided, for people."""
+    notes = []
+    if cut := lengths.share_over(max_length):
+        windows = task.answers_as.READS_WINDOWS
+        notes.append(
+            f"{cut:.2%} of the training texts are longer than {max_length} tokens and "
+            + ("are read in windows" if windows else "lose their end")
+        )
+    if not task.answers_as.ONE_LABEL:
+        notes.append(f"agreement is the share of {task.agreement_means}")
+    if task.is_tuned and splits.is_labelled:
+        notes.append(f"tuned for each model on the {len(splits.validation):,} selection rows: its thresholds")
+    if config.export.target == "cuda":
+        notes.append("the file for CUDA is proven and measured on the processor; nothing is timed on a GPU")
+    return notes
 
 
 def check_methods(config: RunConfig, prepared: Prepared, methods: Mapping[str, Distill]) -> None:
@@ -177,9 +196,9 @@ def _cuts_alike(config: RunConfig, prepared: Prepared) -> bool:
     """Student and teacher cut some of the texts into as many tokens each."""
     if not isinstance(config.student, Pretrained):
         return True
-    ours = open_model(config.student)
+    ours = open_model(config.student, prepared.task)
     limit = min(prepared.max_length, position_limit(ours.tokenizer, ours.config))
-    texts = prepared.splits.train.texts[:_TEXTS_TO_CUT]
+    texts = prepared.task.answers_as.singly(prepared.splits.train.texts[:_TEXTS_TO_CUT])
     counts = [
         [len(ids) for ids in tokenizer(texts, truncation=True, max_length=most, padding=False)["input_ids"]]
         for tokenizer, most in (
@@ -188,63 +207,6 @@ def _cuts_alike(config: RunConfig, prepared: Prepared) -> bool:
         )
     ]
     return counts[0] == counts[1]
-
-
-def _of_pairs(config: RunConfig) -> None:
-    """Raise `DataError` where the recipe asks for what only single texts can have."""
-    if config.augment is not None:
-        single_texts_only = "augment:"
-    elif config.data.unlabeled is not None:
-        single_texts_only = "data.unlabeled:"
-    else:
-        return
-    raise DataError(
-        f"{single_texts_only} is asked for, and the data has pairs of texts",
-        "single texts: files of texts hold no pairs, and a word changed in one of two changes what both mean",
-        "take it out",
-    )
-
-
-def _check_heads(config: RunConfig, task: Task) -> None:
-    """Raise `ModelError` for a student that has no head of the task."""
-    if isinstance(config.student, BiLstm | TextCnn) and task.head != SINGLE_LABEL.head:
-        raise ModelError(
-            f"student.architecture: {config.student.architecture} classifies whole texts, and the task is {task.name}",
-            "a student that is a transformer",
-            "make it of the teacher, student: {layers: 3}, or name a pretrained one with student.model",
-        )
-
-
-def _cut_alike(teachers: Sequence[PreparedTeacher], task: Task) -> None:
-    """Raise `ModelError` where several teachers answer for each token and their tokens are not the same."""
-    ways = set()
-    for one in teachers:
-        tokenizer = Tokenizer.from_str(one.opened.tokenizer.backend_tokenizer.to_str())
-        tokenizer.no_padding()
-        tokenizer.no_truncation()
-        ways.add(tokenizer.to_str())
-    if any(output.per_token for output in task.answers_as.model_construct().outputs(1)) and len(ways) > 1:
-        raise ModelError(
-            "the teachers cut texts into different tokens, and their answers for each token cannot be averaged",
-            f"teachers with the same tokenizer, for {task.name}",
-            "keep those that share one, or one teacher",
-        )
-
-
-def _without_labels(config: RunConfig) -> None:
-    """Raise `DataError` where the recipe asks for what only labels can teach."""
-    asked = ["baseline: true"] if config.baseline else []
-    asked += [
-        f"distill.{number}: method: plain"
-        for number, method in enumerate(config.distill)
-        if isinstance(method, Plain)
-    ]
-    if asked:
-        raise DataError(
-            f"{asked[0]} trains a student on labels, and the data has none",
-            "labels to learn from",
-            "take it out, or set data.columns.label",
-        )
 
 
 def _raise(faults: Sequence[UserError]) -> None:
@@ -259,16 +221,6 @@ def _fit_teacher(
         opened, options, splits, named_by_recipe=config.data.labels is not None, task=task
     )
     return PreparedTeacher(options, opened, alignment, alignment.apply(splits))
-
-
-def _require_device(quantize: Quantiser | Auto | KeepFloat, compute: Compute) -> None:
-    """Raise `UserError` for a file that the run's device would only be slowed down by."""
-    if isinstance(quantize, Float16) and compute.device != "cuda":
-        raise UserError(
-            f"quantize.method is fp16, and the device of this run is {compute.device}",
-            "a CUDA device: a processor computes float16 in float32 and is no faster for it",
-            "set quantize.method: auto, or device: cuda on a machine with a GPU",
-        )
 
 
 def _unlabeled(config: RunConfig) -> list[str]:

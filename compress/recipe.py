@@ -21,7 +21,7 @@ from compress.augment import Augment
 from compress.distill import Distill
 from compress.models.source import ModelSource
 from compress.students import Student
-from compress.tasks import BUILT, PLANNED, Task, task_named
+from compress.tasks import ALIASES, BUILT, PLANNED, Task, task_named
 from compress.training.options import TrainOptions
 from export.options import Options
 from export.quantize import Auto, Dynamic, KeepFloat, Qat, Quantiser, Quantize
@@ -186,7 +186,11 @@ class RunConfig(Options):
     @classmethod
     def _default_metric(cls, values: Any) -> Any:
         """The task's own, so that the recipe in a report says which it was."""
-        if not isinstance(values, dict) or values.get("metric") is not None:
+        if not isinstance(values, dict):
+            return values
+        if values.get("task") in list(ALIASES):
+            values = {**values, "task": ALIASES[values["task"]]}
+        if values.get("metric") is not None:
             return values
         task = _task(values.get("task", "text-classification"), values.get("problem_type"))
         return values if task is None else {**values, "metric": task.metrics[0]}

@@ -15,7 +15,7 @@ from tokenizers import Encoding, Tokenizer
 
 from serve.bundle import GraphInput
 from serve.errors import BundleError, InputError
-from serve.inputs import Input
+from serve.inputs import Input, parts
 from serve.tasks import Answering, Read, Tokens
 
 MAX_CHARACTERS = 100_000
@@ -119,6 +119,8 @@ def cut_into_windows(tokenizer: Tokenizer, answering: Answering) -> None:
 
 def read(tokenizer: Tokenizer, inputs: Sequence[Input], answering: Answering) -> list[Tokens]:
     """What a model of this task reads of each text or pair; `tokenizer` has been through `cut_into_windows`."""
+    if answering.READS_EACH:
+        return _read_each(tokenizer, [check_input(asked) for asked in inputs])
     encodings = tokenize(tokenizer, inputs)
     if not answering.READS_WINDOWS:
         return list(encodings)
@@ -126,6 +128,12 @@ def read(tokenizer: Tokenizer, inputs: Sequence[Input], answering: Answering) ->
         Read(check_input(asked), (first, *first.overflowing), tokenizer)
         for asked, first in zip(inputs, encodings, strict=True)
     ]
+
+
+def _read_each(tokenizer: Tokenizer, inputs: Sequence[Input]) -> list[Tokens]:
+    """A window for each text of a pair."""
+    encodings = iter(tokenize(tokenizer, [text for asked in inputs for text in parts(asked)]))
+    return [Read(asked, tuple(next(encodings) for _ in parts(asked))) for asked in inputs]
 
 
 def windows_of(asked: Sequence[Tokens]) -> list[Encoding]:

@@ -25,7 +25,7 @@ from serve.ledger import Ledger, Log
 from serve.metrics import Metrics
 from serve.model import Info
 from serve.models import Models
-from serve.protocols import clouds, hugging_face, open_inference, tei
+from serve.protocols import clouds, embed, hugging_face, open_inference, openai, tei
 from serve.protocols.clouds import Vertex
 from serve.protocols.scores import PROBLEMS
 from serve.refusal import Refusal
@@ -128,6 +128,9 @@ def create_app(models: Models, counted: Metrics, settings: Settings | None = Non
 
     if first.info.answering.SCORES_LABELS:
         app.include_router(tei.routes(first, questions))
+    if first.info.answering.EMBEDS:
+        app.include_router(embed.routes(first, questions))
+        app.include_router(openai.routes(models, questions))
     app.include_router(hugging_face.routes(first, questions))
     app.include_router(clouds.routes(first, settings.vertex, questions))
     app.include_router(open_inference.routes(models, questions))

@@ -141,7 +141,7 @@ class OnnxRuntime:
             yield read(self._tokenizer, inputs[start : start + _ANSWERED_TOGETHER], self.answering)
 
     def _check_pairs(self, inputs: Sequence[Input]) -> None:
-        if self._takes_pairs is None:
+        if self._takes_pairs is None or self.answering.READS_EACH:
             return
         if self._takes_pairs and not all(isinstance(asked, tuple | list) for asked in inputs):
             raise InputError(

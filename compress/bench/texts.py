@@ -43,7 +43,8 @@ def bundle_texts(bundle: Bundle) -> list[Input]:
             "give --texts FILE.txt, or --lengths 16,128",
         )
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return [(row["text"], row["text_pair"]) if "text_pair" in row else row["text"] for row in rows]
+    asked = [(row["text"], row["text_pair"]) if "text_pair" in row else row["text"] for row in rows]
+    return bundle.manifest.answering.singly(asked)
 
 
 def drawn(texts: Sequence[Input], seed: int) -> list[Input]:

@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from compress.distill.distilbert import DistilBert
+from compress.distill.embedding import Embedding
 from compress.distill.logits import Logits
 from compress.distill.match import Match
 from compress.distill.minilm import MiniLM
@@ -18,11 +19,13 @@ from compress.distill.theseus import Theseus
 from compress.distill.tinybert import TinyBert
 
 Distill = Annotated[
-    Logits | TinyBert | DistilBert | MiniLM | Theseus | Mutual | Match | Plain, Field(discriminator="method")
+    Logits | Embedding | TinyBert | DistilBert | MiniLM | Theseus | Mutual | Match | Plain,
+    Field(discriminator="method"),
 ]
 
 METHODS: dict[str, type[Distill]] = {
     "logits": Logits,
+    "embedding": Embedding,
     "tinybert": TinyBert,
     "distilbert": DistilBert,
     "minilm": MiniLM,
@@ -36,6 +39,7 @@ __all__ = [
     "METHODS",
     "Distill",
     "DistilBert",
+    "Embedding",
     "Logits",
     "Match",
     "MiniLM",

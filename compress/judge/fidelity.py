@@ -68,6 +68,7 @@ def fidelity(
         agreement_ci=agreement.ci,
         kl=task.divergence(teacher, shipped),
         correlation=task.correlation(teacher, shipped),
+        likeness=task.likeness(teacher, shipped),
         ece_teacher=expected_calibration_error(reliable[0]),
         ece_student=expected_calibration_error(reliable[1]),
         mcnemar=None if gold is None else _paired_test(task, rows, teacher, shipped),

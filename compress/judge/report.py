@@ -87,6 +87,9 @@ class Fidelity(_Strict):
     agreement_ci: Interval
     kl: float | None  # mean KL(teacher || shipped), in nats; None where answers are no distributions
     correlation: float | None = None  # of both models' answers, where they are numbers
+    likeness: float | None = (
+        None  # mean cosine between both models' vectors, where answers are vectors of one width
+    )
     ece_teacher: float | None
     ece_student: float | None
     mcnemar: PairedTest | None = None  # None where the rows have no labels

@@ -138,6 +138,8 @@ def fidelity_lines(fidelity: Fidelity) -> str:
         more.append(f"KL {fidelity.kl:.3g} nats")
     if fidelity.correlation is not None:
         more.append(f"correlation with the teacher {fidelity.correlation:.4f}")
+    if fidelity.likeness is not None:
+        more.append(f"mean cosine of its vectors with the teacher's {fidelity.likeness:.4f}")
     if fidelity.ece_teacher is not None and fidelity.ece_student is not None:
         more.append(f"ECE {fidelity.ece_student:.3f} (teacher {fidelity.ece_teacher:.3f})")
     return f"{answers}\n{', '.join([*more, f'on {fidelity.rows:,} rows'])}"

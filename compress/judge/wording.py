@@ -12,6 +12,9 @@ METRIC_NAMES = {
     "average_precision": "mean average precision",
     "entity_f1": "entity F1",
     "entity_macro_f1": "macro entity F1",
+    "recall_at_1": "recall at 1",
+    "recall_at_10": "recall at 10",
+    "mrr": "mean reciprocal rank",
 }
 RUNTIME_NAMES = {"torch": "PyTorch", "onnxruntime": "ONNX"}
 

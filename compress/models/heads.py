@@ -5,12 +5,15 @@ from typing import Any
 import transformers
 from transformers import PreTrainedConfig
 
+from compress.models import sentence_encoder
 from compress.models import word_models as _registered  # noqa: F401  so that the Auto classes know them
 from compress.tasks import SINGLE_LABEL, TASKS
 
 
 def auto_class(head: str) -> Any:
     """`AutoModelForSequenceClassification` for `SequenceClassification`, and so on."""
+    if head == sentence_encoder.HEAD:
+        return sentence_encoder.AutoModelForSentenceEmbedding
     return getattr(transformers, f"AutoModelFor{head}")
 
 

@@ -50,7 +50,7 @@ class Opened:
 
     def is_trained_for(self, task: Task) -> bool:
         """Its head is of the task's class."""
-        return saved_head(self.config) == task.head
+        return not task.has_head or saved_head(self.config) == task.head
 
     @property
     def label_names(self) -> tuple[str, ...]:
@@ -61,7 +61,7 @@ class Opened:
         return tuple(names[index] for index in sorted(names))
 
 
-def open_model(options: ModelSource) -> Opened:
+def open_model(options: ModelSource, task: Task = SINGLE_LABEL) -> Opened:
     """Config and tokenizer of the teacher; raises `ModelError` with the reason and the remedy."""
     source, offline = _locate(options.model)
     try:
@@ -73,6 +73,7 @@ def open_model(options: ModelSource) -> Opened:
         )
     except (OSError, ValueError, KeyError) as error:
         raise _unloadable(options, error) from None
+    task.opened(config, source, options, offline=offline)
     tokenizer = load_tokenizer(
         source,
         revision=options.revision,
@@ -96,8 +97,11 @@ def load_classifier(
             "label2id": {label: index for index, label in enumerate(labels)},
             "ignore_mismatched_sizes": True,
         }
+    if not task.has_head:  # its config says how tokens become a vector
+        task.marked(opened.config)
+        keyword_arguments |= {"config": opened.config}
     model, missing = _load(auto_class(task.head), opened, keyword_arguments)
-    if missing and not new_head:
+    if missing and not (new_head and task.has_head):
         raise _without_weights(
             opened,
             missing,

@@ -62,11 +62,11 @@ class TorchPredictor:
 
     def logits(self, inputs: Sequence[Input], advance: Advance | None = None) -> NDArray[np.float32]:
         """What a student learns to give, of a classifier logits of shape (texts, labels), in the order of the texts."""
-        return self._task.soft_targets(self.outputs_of(self.tokens(inputs), advance))
+        return self.logits_of(self.tokens(inputs), advance)
 
     def logits_of(self, asked: Sequence[Tokens], advance: Advance | None = None) -> NDArray[np.float32]:
         """The same of what was read before."""
-        return self._task.soft_targets(self.outputs_of(asked, advance))
+        return self._task.by_input(self._task.soft_targets(self.outputs_of(asked, advance)), asked)
 
     def outputs_of(self, asked: Sequence[Tokens], advance: Advance | None = None) -> Outputs:
         """Batches of like length, so that little is computed on padding; outputs in the order given, by name."""

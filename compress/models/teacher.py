@@ -92,7 +92,8 @@ def align_teacher(
                 "labels to train on, or a teacher that is used as it is",
                 "set data.columns.label, or take teacher.train out",
             )
-        return Alignment(opened.label_names, None, new_head=False, task=task)
+        names = opened.label_names if task.has_head else task.output_names
+        return Alignment(names, None, new_head=False, task=task)
     if not task.names_outputs:
         return _unnamed(opened, options, task)
     data_names = splits.label_names or tuple(map(str, range(splits.label_count)))
@@ -168,7 +169,9 @@ def source_digest(opened: Opened) -> str:
         for file in folder.iterdir()
         if file.is_file() and file.suffix in {".json", ".safetensors", ".bin", ".txt"}
     )
-    return " ".join(f"{file.name}:{sha256(file)[:16]}" for file in files)
+    # How a sentence encoder pools stands in a folder below.
+    pooling = sorted(folder.glob("*_Pooling/config.json"))
+    return " ".join(f"{file.name}:{sha256(file)[:16]}" for file in (*files, *pooling))
 
 
 def check_teacher(

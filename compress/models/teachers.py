@@ -66,7 +66,10 @@ class TeachersPredictor:
         self._teachers = teachers
         self._predictors = [TorchPredictor(one, device=device, threads=threads) for one in teachers.members]
         # For each member, where the first one's labels stand among its own.
-        self._columns = [[one.labels.index(label) for label in self.labels] for one in teachers.members]
+        self._columns: list[list[int] | slice] = [
+            [one.labels.index(label) for label in self.labels] if one.task.names_outputs else slice(None)
+            for one in teachers.members
+        ]
 
     def predict(self, inputs: Sequence[Input]) -> list[Answer]:
         """One answer per text, in order."""

@@ -74,7 +74,9 @@ def position_limit(tokenizer: PreTrainedTokenizerFast, config: object) -> int:
     positions = getattr(config, "max_position_embeddings", None) or 512
     if getattr(config, "model_type", "") in {"roberta", "xlm-roberta", "camembert", "mpnet"}:
         positions -= 2  # its positions begin after the padding id
-    return int(min(positions, tokenizer.model_max_length))
+    # What sentence-transformers cuts a sentence encoder's texts to.
+    most = (getattr(config, "sentence_embedding", None) or {}).get("max_tokens", positions)
+    return int(min(positions, tokenizer.model_max_length, most))
 
 
 def save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: Path, max_length: int) -> None:

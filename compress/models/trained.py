@@ -11,7 +11,9 @@ from tokenizers import Tokenizer
 from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 from compress.errors import ModelError
+from compress.models import sentence_encoder
 from compress.models.heads import class_of
+from compress.models.sentence_folder import write_settings
 from compress.models.tokenizer import load_tokenizer, position_limit, save_tokenizer
 from compress.tasks import SINGLE_LABEL, Task, task_of
 from serve.tasks import Answering, AnyAnswering
@@ -55,9 +57,8 @@ class Trained:
     def answering(self) -> Answering:
         """How its outputs become answers, with what was tuned for it."""
         file = self.folder / ANSWERING
-        if file.is_file():
-            return _READER.validate_json(file.read_text(encoding="utf-8"))
-        return self.task.default_answering()
+        saved = _READER.validate_json(file.read_text(encoding="utf-8")) if file.is_file() else None
+        return self.task.fitted(saved or self.task.default_answering(), self.model.config)
 
 
 def save_trained(
@@ -79,6 +80,8 @@ def save_trained(
     model.float().cpu()
     model.save_pretrained(str(folder))
     save_tokenizer(tokenizer, folder, max_length)
+    if hasattr(model.config, sentence_encoder.SETTINGS):
+        write_settings(model.config, folder, max_length)
 
 
 def write_answering(answering: Answering, folder: Path) -> None:

@@ -25,6 +25,7 @@ def batches_stage(
     assert file is not None
     assert isinstance(model, Trained)
     some = rows.take(rows.drawn(TEXTS, workshop.seed))
+    texts = model.answering.singly(some.texts)[:TEXTS]
     invariant = shipped.batching == "batch" and not invariance.flips
 
     def work(folder: Path) -> Mapping[str, object]:
@@ -38,9 +39,9 @@ def batches_stage(
             largest_batch=max(SIZES),
             answering=model.answering,
         )
-        tokens = [len(encoding.ids) for encoding in runtime.tokens(some.texts)]
+        tokens = [len(encoding.ids) for encoding in runtime.tokens(texts)]
         found = choose_batches(
-            batch_curve(runtime, some.texts),
+            batch_curve(runtime, texts),
             invariant=invariant,
             tokens_per_text=sum(tokens) / len(tokens),
             max_length=max_length,

@@ -58,7 +58,8 @@ def clock_stage(
     """The latency of every contestant, on texts drawn from the reported rows."""
 
     def clock(folder: Path) -> Mapping[str, object]:
-        texts = sample(rows.with_labels(None), options.texts, workshop.seed).texts
+        drawn = sample(rows.with_labels(None), options.texts, workshop.seed).texts
+        texts = workshop.task.answers_as.singly(drawn)[: options.texts]
         results = time_contestants(contestants, texts, options, workshop.seed, folder, workshop.progress)
         return {"noisy": any(result.noisy for result in results.values())}
 

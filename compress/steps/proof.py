@@ -27,13 +27,14 @@ def tools() -> dict[str, object]:
 def reference(trained: Trained, rows: Rows) -> Reference:
     """What files of this model are held against: its answers to some of the rows, and the rest of them."""
     encoder = trained.encoder
+    texts = trained.answering.singly(rows.texts)
     return make_reference(
         TorchPredictor(trained).forward_all,
         input_names(trained.model),
         encoder,
         pad_id(encoder, trained.folder / "tokenizer_config.json"),
-        rows.texts[:PROOF_TEXTS],
-        further=rows.texts[PROOF_TEXTS:],
+        texts[:PROOF_TEXTS],
+        further=texts[PROOF_TEXTS:],
         outputs=trained.answering.outputs(len(trained.labels)),
     )
 

@@ -55,8 +55,10 @@ def new_texts(unlabeled: Sequence[Input], splits: Splits) -> tuple[list[Input], 
 
     A student that had learnt the teacher's answers on the reported rows would look more faithful than it is.
     """
-    known = {_stripped(asked) for asked in splits.train.texts}
-    held_out = {plain(asked) for rows in (splits.validation, splits.test) for asked in rows.texts}
+    each = bool(unlabeled) and splits.train.are_pairs and isinstance(unlabeled[0], str)
+    shown = _one_by_one if each else list
+    known = {_stripped(asked) for asked in shown(splits.train.texts)}
+    held_out = {plain(asked) for rows in (splits.validation, splits.test) for asked in shown(rows.texts)}
     others = [asked for asked in dict.fromkeys(unlabeled) if _stripped(asked) not in known]
     new = [asked for asked in others if plain(asked) not in held_out]
     return new, len(others) - len(new)
@@ -81,11 +83,12 @@ def make_transfer(
     made = [asked for asked in new_texts(made, splits)[0] if _stripped(asked) not in given]
     if not extra and not made:
         return Transfer(train, 0, 0, held_out)
-    added = made + extra
+    added = _two_and_two(made + extra) if train.are_pairs else made + extra
     labels = None
     if train.labels is not None:
         labels = np.concatenate([train.labels, workshop.task.no_labels(train.labels, len(added))])
-    return Transfer(Rows([*train.texts, *added], labels), len(made), len(extra), held_out)
+    counts = (len(made), len(extra)) if len(added) == len(made) + len(extra) else (0, len(added))
+    return Transfer(Rows([*train.texts, *added], labels), *counts, held_out)
 
 
 def _augmented(
@@ -115,6 +118,17 @@ def _augmented(
     stage = workshop.do("augment", inputs, work)
     with (stage.folder / FILE).open(encoding="utf-8") as lines:
         return [check_input(json.loads(line)) for line in lines]
+
+
+def _one_by_one(inputs: Sequence[Input]) -> list[Input]:
+    return [text for asked in inputs for text in parts(asked)]
+
+
+def _two_and_two(inputs: Sequence[Input]) -> list[Input]:
+    """Texts as pairs, each read by itself, for data of pairs; the last one, where it is alone, with the first."""
+    texts = [asked for asked in inputs if isinstance(asked, str)]
+    texts += texts[: len(texts) % 2]
+    return list(zip(texts[::2], texts[1::2], strict=True))
 
 
 def single_texts(rows: Rows) -> list[str]:

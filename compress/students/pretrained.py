@@ -17,9 +17,10 @@ from compress.data.rows import Rows
 from compress.errors import ModelError
 from compress.models.heads import auto_class
 from compress.models.open import Opened, load_classifier, open_model
+from compress.models.sentence_encoder import SETTINGS, settings_of
 from compress.models.source import ModelSource
 from compress.models.trained import Trained
-from compress.tasks import Task
+from compress.tasks import SINGLE_LABEL, Task
 
 
 class Pretrained(ModelSource):
@@ -42,11 +43,11 @@ class Pretrained(ModelSource):
         device: str,  # noqa: ARG002 - every student has the same verb
     ) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
         """The student before it learns, and its tokenizer; a new head is drawn from torch's generator."""
-        opened = self._open()
+        opened = self._open(teacher.task)
         with _named_as_student():
             new_head = opened.label_names != teacher.labels
             model = load_classifier(opened, teacher.labels, new_head=new_head, task=teacher.task)
-        if opened.has_trained_head and new_head:
+        if opened.has_trained_head and new_head and teacher.task.has_head:
             model = self._without_its_head(model, teacher.task)
         _with_task_of(teacher.model.config, model.config)
         model = model.float().cpu().eval()
@@ -56,9 +57,9 @@ class Pretrained(ModelSource):
             return trim_vocabulary(model, opened.tokenizer, transfer.texts)
         return model, opened.tokenizer
 
-    def _open(self) -> Opened:
+    def _open(self, task: Task = SINGLE_LABEL) -> Opened:
         with _named_as_student():
-            opened = open_model(self)
+            opened = open_model(self, task)
         known = type(opened.config) in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
         own = getattr(opened.config, "auto_map", None) or {}
         if not known and AutoModelForSequenceClassification.__name__ not in own:
@@ -85,6 +86,9 @@ def _with_task_of(teacher: PreTrainedConfig, config: PreTrainedConfig) -> PreTra
     config.id2label = {index: names[index] for index in sorted(names)}
     config.label2id = {name: index for index, name in config.id2label.items()}
     config.problem_type = teacher.problem_type
+    if hasattr(teacher, SETTINGS):  # its own pooling; length and scores are the teacher's
+        own = {"pooling": settings_of(config)["pooling"]}
+        setattr(config, SETTINGS, settings_of(teacher) | own)
     return config
 
 

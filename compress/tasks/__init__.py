@@ -4,23 +4,43 @@ from typing import Any
 
 from compress.tasks.multi_label import MultiLabel
 from compress.tasks.regression import Regression
+from compress.tasks.sentence_similarity import SentenceSimilarity
 from compress.tasks.task import Fault, Task
 from compress.tasks.text_classification import SingleLabel
 from compress.tasks.token_classification import TokenClassification
 
 SINGLE_LABEL = SingleLabel()
 # A new task adds its instance here. Of two of the same name the first is meant where nothing says which.
-TASKS: tuple[Task, ...] = (SINGLE_LABEL, MultiLabel(), Regression(), TokenClassification())
+TASKS: tuple[Task, ...] = (
+    SINGLE_LABEL,
+    MultiLabel(),
+    Regression(),
+    TokenClassification(),
+    SentenceSimilarity(),
+)
+
+ALIASES = {"feature-extraction": "sentence-similarity"}  # another of the Hub's names for a task
 
 FILL_MASK = "fill-mask"  # trains an encoder and ends before the export: `compress/general/`
 BUILT = (*dict.fromkeys(task.name for task in TASKS), FILL_MASK)
 PLANNED = tuple(
     name
-    for name in ("token-classification", "question-answering", "sentence-similarity", "feature-extraction")
+    for name in ("token-classification", "question-answering", "sentence-similarity")
     if name not in BUILT
 )
 
-__all__ = ["BUILT", "FILL_MASK", "PLANNED", "SINGLE_LABEL", "TASKS", "Fault", "Task", "task_named", "task_of"]
+__all__ = [
+    "ALIASES",
+    "BUILT",
+    "FILL_MASK",
+    "PLANNED",
+    "SINGLE_LABEL",
+    "TASKS",
+    "Fault",
+    "Task",
+    "task_named",
+    "task_of",
+]
 
 
 def task_named(name: str, problem_type: str | None = None) -> Task:
@@ -36,6 +56,7 @@ def task_of(model: Any) -> Task:
     class_name = type(model).__name__
     fitting = [task for task in TASKS if f"For{task.head}" in class_name] or [SINGLE_LABEL]
     problem = getattr(model.config, "problem_type", None)
-    return next(
+    found = next(
         (task for task in fitting if problem is not None and task.problem_type == problem), fitting[0]
     )
+    return found.of(model.config)

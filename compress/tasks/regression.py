@@ -52,6 +52,13 @@ class Numbers:
         return np.asarray(raw, dtype=np.float32)
 
 
+def range_of(labels: Labels | None) -> tuple[float | None, float | None]:
+    """The lowest and the highest number; None where there is none."""
+    if labels is None or np.isnan(labels).all():
+        return None, None
+    return float(np.nanmin(labels)), float(np.nanmax(labels))
+
+
 @dataclass(frozen=True)
 class Regression(Task):
     """Labels are numbers (rows,), NaN where there is none; logits, answers and soft targets are (rows, 1)."""
@@ -69,6 +76,7 @@ class Regression(Task):
     head_in_words: ClassVar[str] = "regression head"
     names_outputs: ClassVar[bool] = False
     output_names: ClassVar[tuple[str, ...]] = ("LABEL_0",)  # transformers' own name for it
+    asked_by: ClassVar[str] = "problem_type: regression"  # in a recipe
 
     def check_head(self, model: str, outputs: Sequence[str], problem_type: str | None) -> None:
         """See `Task`; one output alone does not say whether a sigmoid belongs on it."""
@@ -95,7 +103,7 @@ class Regression(Task):
             raise DataError(
                 f"row {wrong[0] + 1} of {split} holds {values[wrong[0]]!r} in the column {column!r}"
                 + (f", and {len(wrong) - 1} further rows hold no number" if len(wrong) > 1 else ""),
-                "a finite number in every row, for problem_type: regression",
+                f"a finite number in every row, for {self.asked_by}",
                 "mend those rows, or set data.columns.label to the column of numbers",
             )
         return np.asarray(numbers, dtype=np.float32)
@@ -104,9 +112,9 @@ class Regression(Task):
         """See `Task`: numbers have no names."""
         if named.recipe is not None:
             raise DataError(
-                f"data.labels names {len(named.recipe)} labels, and problem_type: regression learns numbers",
+                f"data.labels names {len(named.recipe)} labels, and {self.asked_by} learns numbers",
                 "no names of labels",
-                "take data.labels out, or problem_type",
+                f"take data.labels out, or {self.asked_by.partition(':')[0]}",
             )
         return Numbers()
 
@@ -137,9 +145,7 @@ class Regression(Task):
 
     def settled(self, train: Labels | None) -> Regression:
         """With the range of the labels of train."""
-        if train is None:
-            return self
-        return Regression(float(np.nanmin(train)), float(np.nanmax(train)))
+        return self if train is None else Regression(*range_of(train))
 
     def answered_by(self, answering: Answering) -> Regression:
         """With the range that a bundle names."""

@@ -26,9 +26,11 @@ from serve.tasks import Answer, Answering, SingleLabel
 if TYPE_CHECKING:
     import datasets
     from torch import Tensor
+    from transformers import PreTrainedConfig
 
-    from compress.data.rows import Rows
+    from compress.data.rows import Rows, Splits
     from compress.judge.report import Flip, ReliabilityBin
+    from compress.models.source import ModelSource
     from compress.models.trained import Trained
     from serve.inputs import Input
     from serve.tasks import Tokens
@@ -129,6 +131,22 @@ class Task:
     head_in_words: ClassVar[str] = "classification head"
     names_outputs: ClassVar[bool] = True  # outputs stand for labels, which data and models are aligned by
     output_names: ClassVar[tuple[str, ...]] = ()  # of a new head where they do not
+    has_head: ClassVar[bool] = True  # weights of its own on top of an encoder; where not, every encoder fits
+    averages: ClassVar[bool] = True  # several teachers may answer as one
+
+    def opened(self, config: PreTrainedConfig, source: str, options: ModelSource, *, offline: bool) -> None:
+        """Put into the config of a model that was opened what its other files say; raises `ModelError`."""
+
+    def marked(self, config: PreTrainedConfig) -> None:
+        """Put into a model's config what the task took from the labels of train, for `of`."""
+
+    def of(self, config: PreTrainedConfig) -> Task:
+        """The task with what a model's config says of it."""
+        return self
+
+    def fitted(self, answering: Answering, config: PreTrainedConfig) -> Answering:
+        """How a model answers, with what its config says of it."""
+        return answering
 
     def fits_outputs(self, count: int) -> bool:
         """A head with so many outputs is one of this task; asked where outputs stand for no labels."""
@@ -174,6 +192,10 @@ class Task:
         """Refuse labels that nothing can be learnt or said about; returns warnings. `declared`: by the recipe."""
         raise NotImplementedError
 
+    def labelled_for(self, metric: str, splits: Splits) -> Splits:
+        """The splits with the labels that the metric takes for granted, where the data says none."""
+        return splits
+
     def relabelled(self, labels: Labels, output_of: NDArray[np.int64]) -> Labels:
         """The labels in the order of a model's outputs; `output_of` says for each label of the data which it is."""
         raise NotImplementedError
@@ -211,6 +233,14 @@ class Task:
         Of what has a number for each token, examples are padded to the longest with NaN, which is cut off again.
         """
         return np.asarray(outputs["logits"])
+
+    def by_input(self, targets: Logits, asked: Sequence[Tokens]) -> Logits:
+        """Soft targets with a row for each input, where rows are what is trained on; else as they are."""
+        return targets
+
+    def by_example(self, logits: Tensor, texts: int) -> Tensor:
+        """What a model gave of a batch in which each example has so many texts, with a row for each example."""
+        return logits
 
     def average_probabilities(self, logits: Floats, shares: Floats) -> Floats:
         """What several teachers give as one by the average of their probabilities, as logits.
@@ -345,6 +375,10 @@ class Task:
 
     def correlation(self, teacher: Floats, shipped: Floats) -> float | None:
         """Of the numbers of both; None where answers are none."""
+        return None
+
+    def likeness(self, teacher: Floats, shipped: Floats) -> float | None:
+        """The mean cosine between both models' vectors of the same text; None where there are none to compare."""
         return None
 
     def confidence(self, answers: Floats) -> Floats | None:

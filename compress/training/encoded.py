@@ -38,7 +38,10 @@ class EncodedRows(Dataset[Example]):
         encodings = windows_of(asked)
         self.input_ids = [encoding.ids for encoding in encodings]
         # Of single texts they are all 0, which a model takes for granted.
-        self.token_type_ids = [encoding.type_ids for encoding in encodings] if rows.are_pairs else None
+        together = rows.are_pairs and not trained.answering.READS_EACH
+        self.token_type_ids = [encoding.type_ids for encoding in encodings] if together else None
+        # How many texts each row has, where they are read one by one; every row has as many.
+        self.texts_of_a_row = len(encodings) // len(asked) if trained.answering.READS_EACH else None
         self.labels = None if rows.labels is None else trained.task.example_labels(asked, rows.labels)
         self.counted = trained.task.counted(asked, rows.labels)
         self.teacher_logits = teacher_logits
@@ -64,13 +67,16 @@ class EncodedRows(Dataset[Example]):
             self.aligned = list(map(len, self.input_ids)) == list(map(len, ids))
             self.teacher_pad_id = pad_id(other, teacher.folder / "tokenizer_config.json")
             self.teacher_input_ids = ids if self.aligned else None
-            if self.aligned and rows.are_pairs:
+            if self.aligned and together:
                 self.teacher_token_type_ids = [encoding.type_ids for encoding in theirs]
 
     @property
     def lengths(self) -> list[int]:
         """Tokens of each row."""
-        return [len(ids) for ids in self.input_ids]
+        lengths = [len(ids) for ids in self.input_ids]
+        if self.texts_of_a_row is None:
+            return lengths
+        return [max(lengths[place : place + self.texts_of_a_row]) for place in self._starts()]
 
     @property
     def token_ids(self) -> NDArray[np.int64]:
@@ -82,12 +88,19 @@ class EncodedRows(Dataset[Example]):
 
     def collate(self, examples: Sequence[Example]) -> Batch:
         """A batch, padded to its longest row."""
-        return PadToLongest(self.pad_id, self.teacher_pad_id)(examples)
+        pad = PadToLongest(self.pad_id, self.teacher_pad_id)
+        return pad(examples) if self.texts_of_a_row is None else pad_each_text(examples, pad)
+
+    def _starts(self) -> range:
+        """Where each row's first text is."""
+        return range(0, len(self.input_ids), self.texts_of_a_row or 1)
 
     def __len__(self) -> int:
-        return len(self.input_ids)
+        return len(self._starts())
 
     def __getitem__(self, index: int) -> Example:
+        if self.texts_of_a_row is not None:
+            return self._row_of_texts(index)
         example: Example = {"input_ids": self.input_ids[index]}
         if self.token_type_ids is not None:
             example["token_type_ids"] = self.token_type_ids[index]
@@ -101,6 +114,19 @@ class EncodedRows(Dataset[Example]):
             example["teacher_input_ids"] = self.teacher_input_ids[index]
         if self.teacher_token_type_ids is not None:
             example["teacher_token_type_ids"] = self.teacher_token_type_ids[index]
+        return example
+
+    def _row_of_texts(self, index: int) -> Example:
+        """With a list of token ids for each text."""
+        start = self._starts()[index]
+        texts = slice(start, start + (self.texts_of_a_row or 1))
+        example: Example = {"input_ids": self.input_ids[texts]}
+        if self.labels is not None:
+            example["labels"] = self.labels[index]
+        if self.teacher_logits is not None:
+            example["teacher_logits"] = self.teacher_logits[index]
+        if self.teacher_input_ids is not None:
+            example["teacher_input_ids"] = self.teacher_input_ids[texts]
         return example
 
 
@@ -133,6 +159,25 @@ class PadToLongest:
                 [example["teacher_input_ids"] for example in examples], self.teacher_pad_id
             )
         return batch
+
+
+def pad_each_text(examples: Sequence[Example], pad: PadToLongest) -> Batch:
+    """A batch of rows whose texts are read one by one: texts along the first axis, labels one for each row."""
+    names = [name for name in ("input_ids", "teacher_input_ids") if name in examples[0]]
+    texts = [
+        dict(zip(names, each, strict=True))
+        for example in examples
+        for each in zip(*(example[name] for name in names), strict=True)
+    ]
+    batch = pad(texts)
+    batch["texts"] = torch.tensor([len(example["input_ids"]) for example in examples])
+    if "labels" in examples[0]:
+        batch["labels"] = _labels([example["labels"] for example in examples])
+    if "teacher_logits" in examples[0]:
+        batch["teacher_logits"] = torch.from_numpy(
+            np.stack([example["teacher_logits"] for example in examples])
+        )
+    return batch
 
 
 def _labels(rows: Sequence[Any]) -> torch.Tensor:

@@ -12,6 +12,8 @@ from compress.tasks import task_of
 # Where the teacher has a vocabulary of its own there is `teacher_input_ids` (batch, tokens), token for token. Of pairs
 # of texts there is `token_type_ids`, and `teacher_token_type_ids` beside `teacher_input_ids`. Where tokens have labels,
 # `counted` (batch, tokens) is 1 for those that are learnt from; of them alone are the labels and logits of a loss.
+# Where each text of a pair is read by itself, `texts` (rows,) says how many a row has; those of a row stand one after
+# the other along `batch`.
 Batch = dict[str, torch.Tensor]
 
 
@@ -52,4 +54,7 @@ class Lesson(nn.Module):
         """`loss` while training, else the student's `logits`, by which checkpoints are selected."""
         if self.training:
             return {"loss": self.loss(self.task.gathered(batch))}
-        return {"logits": self._read(batch)}
+        logits = self._read(batch)
+        if "texts" in batch:
+            logits = self.task.by_example(logits, int(batch["texts"][0]))
+        return {"logits": logits}

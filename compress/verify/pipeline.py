@@ -59,7 +59,11 @@ def verify_bundle(
         evidence = read_evidence(bundle, report, asked.metric, asked.task)
     else:
         evidence = read_labelled_file(
-            data, labels, report.recipe, pairs=bundle.manifest.text_pair, task=asked.task
+            data,
+            labels,
+            report.recipe,
+            pairs=bundle.manifest.text_pair or bundle.manifest.answering.READS_EACH,
+            task=asked.task,
         )
 
     answers = _answers(OnnxRuntime(bundle), evidence.texts, labels, progress, asked.task)
@@ -86,7 +90,8 @@ def verify_bundle(
         seed=asked.seed,
         task=asked.task,
     )
-    timings = _timings(bundle, drawn, seconds, asked.seed, progress)
+    alone = bundle.manifest.answering.singly(drawn)
+    timings = _timings(bundle, alone, seconds, asked.seed, progress)
     size_mb = bundle.model_path.stat().st_size / 1e6
     gates, not_measured = _gates(asked.thresholds, found, invariant, size_mb)
     scored = _score(evidence, answers, asked)

@@ -28,9 +28,11 @@ _ONE_LABEL = SingleLabel()
 def schema(*, pairs: bool = False, answering: Answering = _ONE_LABEL) -> Schema:
     """Of a body."""
     one = pair_schema(answering) if pairs else schemas.TEXT
+    beside = answering.parameters_schema() if answering.FLAT_PARAMETERS else {}
     return schemas.strict(
         ["inputs"],
         inputs={"anyOf": [one, schemas.several(one)]},
+        **beside,
         parameters=parameters_schema(answering),
         options=schemas.optional({"type": "object"}, "Read by the hosted service alone."),
     )
@@ -91,7 +93,8 @@ def parse(
     """The query of a body; raises `Refusal` 413 or 422."""
     if not isinstance(document, dict) or "inputs" not in document:
         raise unreadable('The body must be an object such as {"inputs": "a fine film"}.')
-    known_fields(document, _FIELDS)
+    beside = tuple(answering.parameters_schema()) if answering.FLAT_PARAMETERS else ()
+    known_fields(document, (*_FIELDS, *beside))
     if not isinstance(document.get("options"), dict | None):
         raise unreadable("options must be an object.")
     given = document.get("parameters")
@@ -99,7 +102,7 @@ def parse(
         given = {}
     if not isinstance(given, dict):
         raise unreadable("parameters must be an object.")
-    options = answering.options(given)
+    options = answering.options({name: document[name] for name in beside if name in document} | given)
     fields = answering.PAIR_FIELDS
     inputs = document["inputs"]
     bare = answering.BARE_SINGLE and not isinstance(inputs, list)

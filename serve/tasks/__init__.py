@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from serve.tasks.answering import Answer, Answering, Read, Tokens
+from serve.tasks.embedding import Embedding, SentenceEmbedding
 from serve.tasks.multi_label import LabelSet, MultiLabel
 from serve.tasks.regression import Rating, Regression
 from serve.tasks.text_classification import Classification, SingleLabel
@@ -12,7 +13,8 @@ from serve.tasks.token_classification import Tagging, TokenClassification
 
 # The union of what may stand in bundle.json as `answering`; a new task adds its class here.
 AnyAnswering = Annotated[
-    SingleLabel | Regression | MultiLabel | TokenClassification, Field(discriminator="kind")
+    SingleLabel | Regression | MultiLabel | TokenClassification | SentenceEmbedding,
+    Field(discriminator="kind"),
 ]
 
 __all__ = [
@@ -20,11 +22,13 @@ __all__ = [
     "Answering",
     "AnyAnswering",
     "Classification",
+    "Embedding",
     "LabelSet",
     "MultiLabel",
     "Rating",
     "Read",
     "Regression",
+    "SentenceEmbedding",
     "SingleLabel",
     "Tagging",
     "TokenClassification",

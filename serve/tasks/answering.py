@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from tokenizers import Encoding, Tokenizer
 
-from serve.inputs import Input
+from serve.inputs import Input, parts
 from serve.protocols import schemas
 from serve.protocols.fields import known_fields, unreadable, whole_number
 from serve.protocols.schemas import Schema
@@ -143,12 +143,22 @@ class Answering(BaseModel):
     SCORES_LABELS: ClassVar[bool] = True  # `POST /predict` answers with labels and their scores
     READS_WINDOWS: ClassVar[bool] = False  # long texts are read in windows, and answers need the text: `Read`
     WINDOWS_OF: ClassVar[Literal["longest_first", "only_second"]] = "longest_first"  # what of a pair is cut
+    READS_EACH: ClassVar[bool] = (
+        False  # each text of a pair is read by itself, as a window of its own: `Read`
+    )
+    EMBEDS: ClassVar[bool] = False  # answers are vectors: `POST /embed`, `POST /v1/embeddings`
+    FLAT_PARAMETERS: ClassVar[bool] = False  # of `POST /` they stand beside `inputs` too
     PAIR_FIELDS: ClassVar[tuple[str, str]] = ("text", "text_pair")  # of an input of two texts, in JSON
     FUNCTIONS: ClassVar[tuple[str, ...]] = ()  # what `function_to_apply` may be
     BARE_SINGLE: ClassVar[bool] = False  # `POST /` answers a text that is in no list with its answer in none
     # What `POST /` answers, a list with an element for each text.
     REPLY: ClassVar[Any] = list[list[Score]]
     CSV_COLUMNS: ClassVar[tuple[str, ...]] = ("predicted_label", "score", "truncated")
+
+    @classmethod
+    def singly(cls, inputs: Sequence[Input]) -> list[Input]:
+        """Inputs as a server is asked them: where each text is read by itself, one by one."""
+        return [text for asked in inputs for text in parts(asked)] if cls.READS_EACH else list(inputs)
 
     @property
     def stride(self) -> int:

@@ -58,6 +58,15 @@ class Done:
     def asked(self) -> list[Input]:
         return [(row["text"], row["text_pair"]) if self.case.pairs else row["text"] for row in self.rows]
 
+    @property
+    def served(self) -> list[Input]:
+        """As a server is asked: of embeddings each text by itself."""
+        return read(self.run.bundle).manifest.answering.singly(self.asked)
+
+    @property
+    def embeds(self) -> bool:
+        return read(self.run.bundle).manifest.answering.EMBEDS
+
     def body(self, inputs: list[Input]) -> list[Any]:
         """As `POST /` takes them."""
         return [{"text": one[0], "text_pair": one[1]} if isinstance(one, tuple) else one for one in inputs]
@@ -159,7 +168,7 @@ def _same_entities(done: Done, answers: Any) -> None:
 
 
 def test_every_protocol_gives_the_runtimes_answers(done: Done, client: TestClient) -> None:
-    some = done.asked[:3]
+    some = done.served[:3]
     expected = [answer.told() for answer in serve.load(done.run.bundle).predict(some)]
     body = done.body(some)
     for path in ("/", "/invocations"):
@@ -170,6 +179,11 @@ def test_every_protocol_gives_the_runtimes_answers(done: Done, client: TestClien
     assert client.post("/vertex", json={"instances": body}).json()["predictions"] == _near(expected)
     described = client.get(f"/v2/models/{NAME}").json()["outputs"]
     assert tuple(one["name"] for one in described) == done.case.tensors
+    if done.embeds:  # tests/serve/test_embeddings.py has its own protocols
+        assert client.post("/embed", json={"inputs": body, "normalize": False}).json() == _near(expected)
+        found = client.post("/v1/embeddings", json={"input": body}).json()["data"]
+        assert [one["embedding"] for one in found] == _near(expected)
+        return
     if not done.case.scores_labels:
         assert client.post("/predict", json={"inputs": "a"}).status_code == 404
         return
@@ -185,14 +199,14 @@ def test_every_protocol_gives_the_runtimes_answers(done: Done, client: TestClien
 
 
 def test_clients_over_a_socket_get_the_same(done: Done) -> None:
-    some = done.asked[:4]
+    some = done.served[:4]
     expected = serve.load(done.run.bundle).predict(some)
     with running(make_app(done.run.bundle)) as url:
         endpoint = Endpoint(url)
         found = endpoint.predict(some)
         endpoint.close()
         triton = http_client.InferenceServerClient(url.removeprefix("http://"))
-        columns = zip(*some, strict=True) if done.case.pairs else [some]
+        columns = zip(*some, strict=True) if isinstance(some[0], tuple) else [some]
         tensors = []
         for name, column in zip(("text", "text_pair"), columns, strict=False):
             tensors.append(http_client.InferInput(name, [len(some)], "BYTES"))
@@ -200,7 +214,10 @@ def test_clients_over_a_socket_get_the_same(done: Done) -> None:
         reply = triton.infer(NAME, tensors)
         shapes = {name: reply.as_numpy(name).shape for name in done.case.tensors}
         triton.close()
-        if not done.case.pairs and done.case.scores_labels:
+        if done.embeds:
+            hub = InferenceClient(model=f"{url}/")
+            assert hub.feature_extraction(str(some[0]))[0].tolist() == _near(expected[0].told())
+        elif not done.case.pairs and done.case.scores_labels:
             hub = InferenceClient(model=f"{url}/")
             (first,) = [hub.text_classification(text, top_k=2) for text in some[:1] if isinstance(text, str)]
             theirs = [{"label": one.label, "score": one.score} for one in first]
@@ -247,15 +264,18 @@ def test_the_plan_and_the_inspection_say_what_it_is(done: Done) -> None:
         "single-label": "3 labels: ",
         "multi-label": "any of 3 labels: food from 0.",
         "regression": "a number",
+        "embeddings": "a vector of 32 numbers (mean pooling)",
     }
-    assert f"text-classification, {about[done.case.name]}" in shown.get()
+    assert f"{config.task}, {about[done.case.name]}" in shown.get()
 
 
 def test_any_text_gets_an_answer(done: Done) -> None:
     runtime = serve.load(done.run.bundle)
     answers = runtime.predict(done.case.asked(HOSTILE))
     assert len(answers) == len(HOSTILE)
-    assert all(np.isfinite(one["score"]) for answer in answers for one in answer.told())
+    told = [answer.told() for answer in answers]
+    numbers = [np.ravel(one) if done.embeds else [score["score"] for score in one] for one in told]
+    assert all(np.isfinite(one).all() for one in numbers)
     with pytest.raises(InputError, match="at most 100,000"):
         runtime.predict(done.case.asked(["a" * 100_001, "b"]))
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import pearsonr
+from scipy.stats import pearsonr, spearmanr
 from seqeval.metrics import f1_score as seqeval_f1
 from seqeval.scheme import IOB2
 from sklearn.metrics import accuracy_score, f1_score
@@ -116,6 +116,22 @@ def _entity_f1(labels: Sequence[Any], answers: Sequence[Any]) -> float:
     return float(seqeval_f1(gold, given, mode="strict", scheme=IOB2))
 
 
+def _alike(count: int, seed: int) -> list[Row]:
+    """Pairs of texts with a number from 0 to 5 for how many words they share, of two topics drawn anew each time."""
+    drawn = random.Random(seed)
+    rows = []
+    for _ in range(count):
+        many = drawn.randint(0, 3)
+        one, other = drawn.sample(list(TOPICS), 2)
+        words = drawn.sample(TOPICS[one], many) + drawn.sample(TOPICS[other], 3 - many)
+        texts = [
+            " ".join(part + drawn.choices(FILLERS, k=2)) for part in (drawn.sample(TOPICS[one], 3), words)
+        ]
+        number = round(5 * many / 3 * 0.9 + 0.5 * drawn.random(), 2)
+        rows.append({"sentence1": texts[0], "sentence2": texts[1], "label": number})
+    return rows
+
+
 def _micro_f1(labels: Sequence[Any], answers: Sequence[Any]) -> float:
     def matrix(sets: Sequence[Any]) -> NDArray[np.int64]:
         return np.array([[int(topic in one) for topic in TOPICS] for one in sets])
@@ -162,5 +178,21 @@ CASES = [
         epochs=8,
         csv_columns=("entities",),
         tensors=("entities",),
+    ),
+    TaskCase(
+        "embeddings",
+        _alike,
+        {
+            "task": "sentence-similarity",
+            "distill": [{"method": "embedding", "epochs": 4, "learning_rate": 3e-3, "batch_size": 16}],
+        },
+        lambda labels, answers: float(spearmanr(labels, answers)[0]),
+        lambda answer: answer.similarity,
+        least=0.6,
+        pipeline=None,  # against the encoder, pooled by hand: test_sentence_similarity.py
+        pairs=True,
+        epochs=10,
+        csv_columns=("embedding", "truncated"),
+        tensors=("embedding",),
     ),
 ]

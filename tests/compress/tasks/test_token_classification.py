@@ -313,9 +313,7 @@ def test_what_classifies_whole_texts_is_refused(tmp_path: Path) -> None:
     (tmp_path / "train.jsonl").write_text((json.dumps(row) + "\n") * 40)
     recipe = tiny_recipe(tmp_path, save_tiny_encoder(tmp_path / "encoder", layers=1))
     recipe |= {"task": "token-classification", "student": {"architecture": "bilstm"}}
-    with pytest.raises(
-        ModelError, match="bilstm classifies whole texts, and the task is token-classification"
-    ):
+    with pytest.raises(ModelError, match="bilstm, which answers texts with labels"):
         compress.run(recipe, out=tmp_path / "run")
     with pytest.raises(ModelError, match="has the labels NEG, POS"):
         TASK.check_head("m", ["NEG", "POS"], None)
