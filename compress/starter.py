@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from compress.data.columns import find_columns, problem_type_of
+from compress.data.columns import find_columns, has_lists, problem_type_of
 from compress.data.load import ALIASES, load_splits
 from compress.data.read import read_raw
 from compress.data.rows import Splits
@@ -50,10 +50,17 @@ def _recipe_text(data: str, teacher: str, path: Path) -> str:
     options = DataOptions(path=data)
     raw = read_raw(data, None, None)
     train = next((raw[name] for name in ALIASES["train"] if name in raw), next(iter(raw.values())))
-    columns = find_columns(train, None, None, no_label=False)
-    label_column = columns.label if isinstance(columns.label, str) else None
-    problem = problem_type_of(train, label_column) if label_column else None
-    task = task_named("text-classification", problem)
+    tagged = task_named("token-classification")
+    if has_lists(train, tagged.text_columns) and has_lists(train, tagged.label_columns):
+        task, problem = tagged, None
+        names = tagged.text_columns, tagged.label_columns
+        columns = find_columns(train, None, None, no_label=False, text_names=names[0], label_names=names[1])
+        label_column = columns.label if isinstance(columns.label, str) else None
+    else:
+        columns = find_columns(train, None, None, no_label=False)
+        label_column = columns.label if isinstance(columns.label, str) else None
+        problem = problem_type_of(train, label_column) if label_column else None
+        task = task_named("text-classification", problem)
     splits = load_splits(options, 13, task)
     lengths = measure_lengths(opened.tokenizer, splits.train.texts)
     max_length = choose_max_length(None, lengths, position_limit(opened.tokenizer, opened.config))
@@ -62,7 +69,7 @@ def _recipe_text(data: str, teacher: str, path: Path) -> str:
     kind = f"problem_type: {problem}\n" if problem else ""
     about = _label_lines(splits, task)
     return f"""# Written by `compress init`. Check it with: compress run {path} --dry-run
-task: text-classification
+task: {task.name}
 {kind}seed: 13
 data:
   path: {_quoted(data)}  # rows found: {found}

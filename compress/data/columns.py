@@ -85,6 +85,11 @@ def one_label_column(columns: Columns) -> str:
     )
 
 
+def has_lists(data: datasets.Dataset, names: Sequence[str]) -> bool:
+    """Some column of one of these names holds a list in each row."""
+    return any(isinstance(data.features.get(name), datasets.List | datasets.LargeList) for name in names)
+
+
 def problem_type_of(data: datasets.Dataset, column: str) -> str | None:
     """What the labels are by their kind: lists, or numbers with a fraction; None for one label per text."""
     kind = data.features[column]
