@@ -65,7 +65,7 @@ def main() -> None:
     if asked.what == "record":
         record(asked.model, texts, asked.vectors)
     else:
-        print(json.dumps(compare(Path(asked.model), texts, asked.vectors)))  # noqa: T201 - the result
+        print(json.dumps(compare(Path(asked.model), texts, asked.vectors)))
 
 
 if __name__ == "__main__":
