@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import torch
 from sklearn.metrics.pairwise import cosine_similarity
-from tiny import save_tiny_encoder, tiny_recipe
+from tiny import save_tiny_encoder, tiny_recipe, tiny_rows
 from torch.nn import functional
 from transformers import AutoModel, AutoTokenizer, BertConfig
 
-from compress.data.rows import Rows
+import compress
+import serve
+from compress.data.rows import Rows, Splits
 from compress.distill.embeddings import distance_loss, relation_loss, score_loss
 from compress.errors import ModelError, UserError
 from compress.judge.metrics import score
@@ -25,11 +27,14 @@ from compress.models.source import ModelSource
 from compress.models.trained import load_trained, save_trained
 from compress.prepare import prepare
 from compress.recipe import RunConfig
+from compress.steps.transfer import _two_and_two, new_texts
 from compress.tasks import task_named
 from compress.tasks.sentence_similarity import SentenceSimilarity, similarities
 from compress.tasks.vectors import read_vectors, tell_vectors
 from compress.training.encoded import EncodedRows
+from serve.bundle import read
 from serve.tasks import Embedding
+from serve.tasks import SentenceEmbedding as Answers
 
 TASK = task_named("sentence-similarity")
 TEXTS = [
@@ -208,6 +213,10 @@ def test_gradients_reach_the_encoder_through_the_pool() -> None:
         ({"teacher": [{"model": "MODEL"}, {"model": "MODEL"}]}, "the vectors of two models have no mean"),
         ({"baseline": True, "data": {"columns": {"label": None}}}, "trains a student on labels"),
         ({"augment": {"substitute": 0.1}}, "pairs of texts"),
+        (
+            {"metric": "mrr", "data": {"columns": {"label": None}}, "teacher": {"train": {"epochs": 1}}},
+            "teacher.train needs scores that differ",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused_with_the_reason(
@@ -223,6 +232,8 @@ def test_what_does_not_fit_is_refused_with_the_reason(
     }
     told = json.loads(json.dumps(change).replace("MODEL", str(tiny_encoder)))
     told["data"] = recipe["data"] | told.get("data", {})
+    if isinstance(told.get("teacher"), dict):
+        told["teacher"] = recipe["teacher"] | told["teacher"]
     with pytest.raises(UserError, match=words):
         prepare(RunConfig.model_validate(recipe | told))
 
@@ -232,3 +243,69 @@ def test_an_embedding_stage_is_refused_where_answers_are_labels(tiny_data: Path,
     recipe["distill"] = [{"method": "embedding"}]
     with pytest.raises(UserError, match="the task is text-classification, whose answers are no vectors"):
         prepare(RunConfig.model_validate(recipe))
+
+
+def test_single_texts_and_a_narrower_student(tmp_path: Path) -> None:
+    """Without scores there is agreement; vectors of other widths are compared by their cosines alone."""
+    source = _folder(tmp_path / "source", "cls", normalize=True)
+    rows = [{"text": text} for text, _ in tiny_rows(160, seed=4)]
+    for part, some in (("train", rows[:120]), ("test", rows[120:])):
+        (tmp_path / f"{part}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in some))
+    recipe = tiny_recipe(tmp_path, source) | {
+        "task": "sentence-similarity",
+        "data": {"path": str(tmp_path), "columns": {"label": None}},
+        "teacher": {"model": str(source)},
+        "student": {"hidden_size": 16},
+        "distill": [
+            {"method": "embedding", "relations": "kl", "epochs": 3, "learning_rate": 3e-3, "batch_size": 16}
+        ],
+        "gates": {"min_agreement": 0.1},
+    }
+    report = compress.run(recipe, out=tmp_path / "run")
+    assert report.metric is None
+    assert report.fidelity.retention is None
+    assert report.fidelity.likeness is None
+    manifest = read(tmp_path / "run/bundle").manifest
+    assert isinstance(manifest.answering, Answers)
+    assert (manifest.answering.width, manifest.answering.pooling, manifest.answering.normalized) == (
+        16,
+        "cls",
+        True,
+    )
+    answers = serve.load(tmp_path / "run/bundle").predict(TEXTS)
+    assert [answer.score for answer in answers] == pytest.approx([1.0] * len(TEXTS), abs=1e-5)
+    lines = (tmp_path / "run/bundle/evaluation.jsonl").read_text().splitlines()
+    teacher = [read_vectors(json.loads(line)["teacher"]) for line in lines]
+    student = serve.load(tmp_path / "run/bundle").predict([json.loads(line)["text"] for line in lines])
+    theirs = cosine_similarity([one[0] for one in teacher])
+    ours = cosine_similarity([one.told() for one in student])
+    near = [abs(theirs[row, (row + 1) % 40] - ours[row, (row + 1) % 40]) <= 0.05 for row in range(40)]
+    assert report.fidelity.agreement == pytest.approx(np.mean(near), abs=1e-6)
+
+
+def test_pairs_without_scores_are_partners(tmp_path: Path, tiny_encoder: Path) -> None:
+    rows = [{"sentence1": f"goal {text}", "sentence2": text} for text, _ in tiny_rows(60, seed=4)]
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    recipe = tiny_recipe(tmp_path, tiny_encoder) | {
+        "task": "sentence-similarity",
+        "metric": "mrr",
+        "teacher": {"model": str(tiny_encoder)},
+        "distill": [{"method": "embedding"}],
+    }
+    prepared = prepare(RunConfig.model_validate(recipe))
+    assert prepared.splits.is_labelled
+    assert (
+        prepared.task.marks("mrr", np.ones((3, 2, 4)), prepared.splits.test.take([0, 1, 2])).tolist()
+        == [1] * 3
+    )
+    gated = prepare(RunConfig.model_validate(recipe | {"metric": "spearman"}))
+    assert not gated.splits.is_labelled
+
+
+def test_unlabelled_texts_join_pairs_two_and_two() -> None:
+    splits = Splits(
+        Rows([("a", "b"), ("c", "d")], None), Rows([("e", "f")], None), Rows([("g", "h")], None), None, 0
+    )
+    found, held_out = new_texts(["a", "d ", "h", "x", "y", "z", "x"], splits)
+    assert (found, held_out) == (["x", "y", "z"], 1)
+    assert _two_and_two(found) == [("x", "y"), ("z", "x")]
