@@ -101,7 +101,7 @@ def _speed_card(report: Document, taught: Document, learnt: Document) -> str:
     lines = [f"{span(speedup['ci'], '{:.1f}' + TIMES)}, {threads(speedup['threads'])}"]
     if slow and fast:
         lines += [
-            f"{name} {fast[key]:.2f} ms, teacher {slow[key]:.2f} ms"
+            f"{name} {fast[key]:.2f} ms, teacher {slow[key]:.2f}"
             for name, key in (("p50", "p50_ms"), ("p95", "p95_ms"))
             if fast.get(key) and slow.get(key)
         ]
@@ -117,7 +117,7 @@ def _size_card(report: Document, taught: Document, learnt: Document) -> str:
         f"{learnt['size_mb']:.1f} MB",
         f"{report['size_ratio']:.1f}{TIMES} smaller",
         f"teacher {taught['size_mb']:.1f} MB",
-        f"{millions(learnt)} parameters, teacher {millions(taught)}",
+        f"{millions(learnt)} parameters, " + f"teacher {millions(taught)}".replace(" ", "\u00a0"),
     )
 
 
