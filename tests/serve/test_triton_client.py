@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -197,6 +198,18 @@ def test_a_deadline_that_is_too_short(address: str) -> None:
     client = http_client.InferenceServerClient(address)
     with pytest.raises(InferenceServerException, match="deadline"):
         client.infer(NAME, [texts(http_client)], timeout=1)
+
+
+def test_truncation_is_told_over_http_and_grpc(address: str, grpc_address: str) -> None:
+    def asked(module: Any) -> Any:
+        given = module.InferInput("text", [3], "BYTES")
+        given.set_data_from_numpy(np.array(["good", "film " * 15, "bad"], dtype=np.object_))
+        return given
+
+    over_http = http_client.InferenceServerClient(address).infer(NAME, [asked(http_client)])
+    assert over_http.get_response()["parameters"] == {"truncated": "1"}
+    over_grpc = grpc_client.InferenceServerClient(grpc_address).infer(NAME, [asked(grpc_client)])
+    assert over_grpc.get_response().parameters["truncated"].string_param == "1"
 
 
 def test_a_grpc_deadline_reaches_the_queue(grpc_address: str, monkeypatch: pytest.MonkeyPatch) -> None:
