@@ -171,3 +171,26 @@ def test_closing_answers_what_was_taken_and_takes_nothing_more(slow: Slow) -> No
         await closing
 
     run(main())
+
+
+@pytest.mark.parametrize(("waiting", "least"), [(12, 2), (400, 30)])
+def test_who_is_turned_away_is_told_when_to_come_again(slow: Slow, waiting: int, least: int) -> None:
+    async def main() -> None:
+        batcher = Batcher([slow], Limits(waiting_texts=waiting), Caps(texts=1))
+        first = asyncio.create_task(batcher.answer(["good"]))
+        await asyncio.sleep(0.2)
+        slow.go.set()
+        await first  # three tokens in a fifth of a second: at most 15 a second
+        slow.go.clear()
+        others = [asyncio.create_task(batcher.answer(["good"])) for _ in range(waiting)]
+        await asyncio.sleep(0.1)
+        with pytest.raises(Refusal) as refused:
+            await batcher.answer(["good"])
+        assert (
+            least <= refused.value.retry_after_s <= 30
+        )  # what waits, at that pace, and no more than half a minute
+        slow.go.set()
+        await asyncio.gather(*others)
+        await asyncio.to_thread(batcher.close)
+
+    run(main())

@@ -1,13 +1,16 @@
 """How many sessions answer side by side."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import serve
 from serve import sessions
+from serve.encoding import Integers
 from serve.errors import UserError
 from serve.runtime import OnnxRuntime
+from serve.session import Session
 from serve.sessions import open_runtimes
 
 
@@ -46,3 +49,16 @@ def test_the_most_that_cost_a_lone_text_little_and_answer_more(
 def test_fewer_than_one_is_refused(bundle_folder: Path, threads: int, workers: int | None) -> None:
     with pytest.raises(UserError, match="at least 1"):
         open_runtimes(lambda threads: serve.load(bundle_folder, threads=threads), threads, workers)
+
+
+def test_each_has_answered_before_anybody_asks(bundle_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answered: set[int] = set()
+    run = Session.run
+
+    def noted(session: Session, arrays: dict[str, Integers]) -> Any:
+        answered.add(id(session))
+        return run(session, arrays)
+
+    monkeypatch.setattr(Session, "run", noted)
+    kept = open_runtimes(lambda threads: serve.load(bundle_folder, threads=threads), threads=2, workers=2)
+    assert len(answered) == len(kept) == 2

@@ -1,8 +1,9 @@
 """The Open Inference Protocol, asked by Triton's own clients: http, aio and gRPC."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,9 +13,12 @@ import tritonclient.http.aio as aio_client
 from served import NAME, make_models, running
 from tritonclient.utils import InferenceServerException
 
+from serve.batcher import Answered
 from serve.endpoint import Settings, create_app
 from serve.grpc_server import start
+from serve.inputs import Input
 from serve.metrics import Metrics
+from serve.model import Model
 from serve.runtime import OnnxRuntime
 
 ASKED = ["a great film", "awful ünïcödé 🎬"]
@@ -194,6 +198,36 @@ def test_a_deadline_that_is_too_short(address: str) -> None:
     client = http_client.InferenceServerClient(address)
     with pytest.raises(InferenceServerException, match="deadline"):
         client.infer(NAME, [texts(http_client)], timeout=1)
+
+
+def test_truncation_is_told_over_http_and_grpc(address: str, grpc_address: str) -> None:
+    def asked(module: Any) -> Any:
+        given = module.InferInput("text", [3], "BYTES")
+        given.set_data_from_numpy(np.array(["good", "film " * 15, "bad"], dtype=np.object_))
+        return given
+
+    over_http = http_client.InferenceServerClient(address).infer(NAME, [asked(http_client)])
+    assert over_http.get_response()["parameters"] == {"truncated": "1"}
+    over_grpc = grpc_client.InferenceServerClient(grpc_address).infer(NAME, [asked(grpc_client)])
+    assert over_grpc.get_response().parameters["truncated"].string_param == "1"
+
+
+def test_a_grpc_deadline_reaches_the_queue(grpc_address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    allowed: list[float | None] = []
+    answer = Model.answer
+
+    async def noted(model: Model, texts: Sequence[Input], seconds: float | None = None) -> Answered:
+        allowed.append(seconds)
+        return await answer(model, texts, seconds)
+
+    monkeypatch.setattr(Model, "answer", noted)
+    client = grpc_client.InferenceServerClient(grpc_address)
+    client.infer(NAME, [texts(grpc_client)], client_timeout=20)
+    client.infer(NAME, [texts(grpc_client)])
+    given, without = allowed
+    assert given is not None
+    assert 0 < given <= 20
+    assert without is None
 
 
 def test_grpc_is_started_with_the_application(bundle_folder: Path) -> None:
