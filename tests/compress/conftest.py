@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from exported_once import export_once
 from tiny import TinyRun, save_tiny_encoder, tiny_recipe, tiny_rows, write_csv
 
 import compress
@@ -15,6 +16,14 @@ def _latency_is_measured_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("compress.judge.latency._REPEATS", 1)
         patch.setattr("compress.judge.batches._ROUNDS", 1)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _models_of_one_shape_are_exported_once() -> Iterator[None]:
+    """Every file is still proven against PyTorch; what the exporter itself must do is held in tests/export."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("export.candidates.to_onnx", export_once)
         yield
 
 

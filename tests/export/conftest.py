@@ -7,6 +7,7 @@ from tiny import save_tiny_encoder
 from transformers import AutoTokenizer
 
 from compress.models.tokenizer import save_tokenizer
+from export.onnx_export import to_onnx
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +17,9 @@ def tokenizer_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tokenizer")
     save_tokenizer(AutoTokenizer.from_pretrained(str(raw)), folder, 64)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _exports_are_real(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other tests of the same process exchange weights in a file instead (tests/compress/conftest.py)."""
+    monkeypatch.setattr("export.candidates.to_onnx", to_onnx)
