@@ -20,23 +20,27 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from transformers import PreTrainedModel
 
+from export.exporter import LOGITS
 from export.model import OnnxModel
 from export.onnx_export import to_onnx
+from serve.tasks.answering import Output
 
 Weights = Mapping[str, NDArray[np.generic]]
 NAMES_OF_THINGS = ("_name_or_path", "id2label", "label2id", "transformers_version", "architectures")
 
 
-def export_once(model: PreTrainedModel, input_names: Sequence[str], path: Path) -> OnnxModel:
+def export_once(
+    model: PreTrainedModel, input_names: Sequence[str], path: Path, outputs: Sequence[Output] = LOGITS
+) -> OnnxModel:
     """As `export.onnx_export.to_onnx`, through a file of another model of the same shape where there is one."""
     model.float().cpu()
-    folder = _folder(model, input_names)
+    folder = _folder(model, input_names, outputs)
     with FileLock(folder.with_suffix(".lock")):
         if not folder.exists():
-            _write_example(model, input_names, folder)
+            _write_example(model, input_names, folder, outputs)
     places = json.loads((folder / "places.json").read_text(encoding="utf-8"))
     if places is None:
-        return to_onnx(model, input_names, path)
+        return to_onnx(model, input_names, path, outputs)
     example = onnx.load(str(folder / "model.onnx"))
     weights = _weights(model)
     for initializer in example.graph.initializer:
@@ -50,11 +54,12 @@ def export_once(model: PreTrainedModel, input_names: Sequence[str], path: Path) 
     return OnnxModel(path, "fp32", opset)
 
 
-def _folder(model: PreTrainedModel, input_names: Sequence[str]) -> Path:
+def _folder(model: PreTrainedModel, input_names: Sequence[str], outputs: Sequence[Output]) -> Path:
     """Where the example of this shape lies, for all workers of this test run."""
     shape = {name: value for name, value in model.config.to_dict().items() if name not in NAMES_OF_THINGS}
     told = json.dumps(
-        [type(model).__name__, model.config.num_labels, list(input_names), shape], sort_keys=True
+        [type(model).__name__, model.config.num_labels, list(input_names), list(outputs), shape],
+        sort_keys=True,
     )
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
     shared = Path(tempfile.gettempdir()) / f"compress-exports-{run}"
@@ -62,7 +67,9 @@ def _folder(model: PreTrainedModel, input_names: Sequence[str]) -> Path:
     return shared / hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
-def _write_example(model: PreTrainedModel, input_names: Sequence[str], folder: Path) -> None:
+def _write_example(
+    model: PreTrainedModel, input_names: Sequence[str], folder: Path, outputs: Sequence[Output]
+) -> None:
     """Export a copy of the model in which no two weights are alike, and note where each went."""
     other = copy.deepcopy(model)
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
@@ -70,7 +77,7 @@ def _write_example(model: PreTrainedModel, input_names: Sequence[str], folder: P
         for parameter in other.parameters():
             parameter.normal_()
     made = folder.with_suffix(".part")
-    to_onnx(other, input_names, made / "model.onnx")
+    to_onnx(other, input_names, made / "model.onnx", outputs)
     (made / "places.json").write_text(
         json.dumps(_places(made / "model.onnx", _weights(other))), encoding="utf-8"
     )
