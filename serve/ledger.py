@@ -72,7 +72,7 @@ class Ledger:
         seconds = time.perf_counter() - entry.since
         scope, status = entry.scope, entry.status
         # The template and not the path: a client can invent paths without end.
-        route = entry.route or str(getattr(scope.get("route"), "path", "other"))
+        route = str(entry.route or getattr(scope.get("route"), "path", "other"))
         told = "ok" if status < 400 else f"http-{status}"
         cause = entry.cause or str(scope.get("state", {}).get("cause", told))
         self._metrics.request(route, status, cause, seconds)

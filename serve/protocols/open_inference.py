@@ -161,12 +161,12 @@ def routes(models: Models, questions: Questions) -> APIRouter:
     body = schemas.json_body(_schema(pairs=pairs, answering=first.answering), _example(pairs=pairs))
     _add(router, models, "POST", "/infer", infer, openapi_extra=body)
     for name in models.names:
-        act = partial(infer, name=name, version=VERSION)
+        answer = partial(infer, name=name, version=VERSION)
         for path, served in (
             (_MODEL, f"/v2/models/{name}"),
             (_VERSION, f"/v2/models/{name}/versions/{VERSION}"),
         ):
-            questions.add(f"{served}/infer", act, f"{path}/infer")
+            questions.add(f"{served}/infer", answer, f"{path}/infer")
     return router
 
 
