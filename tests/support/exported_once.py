@@ -37,11 +37,7 @@ def export_once(
     folder = _folder(model, input_names, outputs)
     with FileLock(folder.with_suffix(".lock")):
         if not folder.exists():
-<<<<<<< HEAD
-            _write_example(model, input_names, outputs, folder)
-=======
             _write_example(model, input_names, folder, outputs)
->>>>>>> tasks
     places = json.loads((folder / "places.json").read_text(encoding="utf-8"))
     if places is None:
         return to_onnx(model, input_names, path, outputs)
@@ -62,12 +58,8 @@ def _folder(model: PreTrainedModel, input_names: Sequence[str], outputs: Sequenc
     """Where the example of this shape lies, for all workers of this test run."""
     shape = {name: value for name, value in model.config.to_dict().items() if name not in NAMES_OF_THINGS}
     told = json.dumps(
-<<<<<<< HEAD
-        [type(model).__name__, model.config.num_labels, list(input_names), outputs, shape], sort_keys=True
-=======
         [type(model).__name__, model.config.num_labels, list(input_names), list(outputs), shape],
         sort_keys=True,
->>>>>>> tasks
     )
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
     shared = Path(tempfile.gettempdir()) / f"compress-exports-{run}"
@@ -76,11 +68,7 @@ def _folder(model: PreTrainedModel, input_names: Sequence[str], outputs: Sequenc
 
 
 def _write_example(
-<<<<<<< HEAD
-    model: PreTrainedModel, input_names: Sequence[str], outputs: Sequence[Output], folder: Path
-=======
     model: PreTrainedModel, input_names: Sequence[str], folder: Path, outputs: Sequence[Output]
->>>>>>> tasks
 ) -> None:
     """Export a copy of the model in which no two weights are alike, and note where each went."""
     other = copy.deepcopy(model)
