@@ -247,8 +247,10 @@ def test_the_plan_and_the_inspection_say_what_it_is(done: Done) -> None:
         "single-label": "3 labels: ",
         "multi-label": "any of 3 labels: food from 0.",
         "regression": "a number",
+        "token-classification": "entities of 2 types: food, sport",
     }
-    assert f"text-classification, {about[done.case.name]}" in shown.get()
+    task = read(done.run.bundle).manifest.task
+    assert f"{task}, {about[done.case.name]}" in shown.get()
 
 
 def test_any_text_gets_an_answer(done: Done) -> None:
