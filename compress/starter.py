@@ -21,7 +21,7 @@ from compress.progress import Progress
 from compress.quiet import quiet_libraries
 from compress.recipe import DataOptions, RunConfig, TeacherOptions
 from compress.stage import write_text
-from compress.tasks import Task, task_named
+from compress.tasks import SINGLE_LABEL, Task, task_named
 
 
 def starting_recipe(data: str, teacher: str, path: Path, progress: Progress) -> Path:
@@ -50,27 +50,25 @@ def _recipe_text(data: str, teacher: str, path: Path) -> str:
     options = DataOptions(path=data)
     raw = read_raw(data, None, None)
     train = next((raw[name] for name in ALIASES["train"] if name in raw), next(iter(raw.values())))
-    tagged = task_named("token-classification")
-    if has_lists(train, tagged.text_columns) and has_lists(train, tagged.label_columns):
-        task, problem = tagged, None
-        names = tagged.text_columns, tagged.label_columns
-        columns = find_columns(train, None, None, no_label=False, text_names=names[0], label_names=names[1])
-        label_column = columns.label if isinstance(columns.label, str) else None
-    else:
-        columns = find_columns(train, None, None, no_label=False)
-        label_column = columns.label if isinstance(columns.label, str) else None
-        problem = problem_type_of(train, label_column) if label_column else None
-        task = task_named("text-classification", problem)
+    kind = task_named("token-classification")
+    if not (has_lists(train, kind.text_columns) and has_lists(train, kind.label_columns)):
+        kind = SINGLE_LABEL
+    columns = find_columns(
+        train, None, None, no_label=False, text_names=kind.text_columns, label_names=kind.label_columns
+    )
+    label_column = columns.label if isinstance(columns.label, str) else None
+    problem = problem_type_of(train, label_column) if label_column and kind is SINGLE_LABEL else None
+    task = task_named(kind.name, problem)
     splits = load_splits(options, 13, task)
     lengths = measure_lengths(opened.tokenizer, splits.train.texts)
     max_length = choose_max_length(None, lengths, position_limit(opened.tokenizer, opened.config))
     found = ", ".join(f"{name} {len(rows):,}" for name, rows in raw.items())
     label = _quoted(label_column) if label_column else "null"
-    kind = f"problem_type: {problem}\n" if problem else ""
+    asked = f"problem_type: {problem}\n" if problem else ""
     about = _label_lines(splits, task)
     return f"""# Written by `compress init`. Check it with: compress run {path} --dry-run
 task: {task.name}
-{kind}seed: 13
+{asked}seed: 13
 data:
   path: {_quoted(data)}  # rows found: {found}
   columns: {{text: {_quoted(columns.text)}, label: {label}}}

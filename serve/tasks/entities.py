@@ -16,6 +16,7 @@ from tokenizers import Encoding, Tokenizer
 Strategy = Literal["none", "simple", "first", "average", "max"]
 STRATEGIES: tuple[Strategy, ...] = ("none", "simple", "first", "average", "max")
 OUTSIDE = "O"
+_UNKNOWN = ("<unk>", "[UNK]")  # where a tokenizer's model does not name it
 
 Floats = NDArray[np.float32]
 Told = dict[str, Any]  # an entity as JSON
@@ -49,18 +50,16 @@ class Cutting:
     """How a tokenizer's pieces make words again."""
 
     prefix: str | None  # of a piece that goes on with a word (##); None where spaces alone tell
-    unknown: str | None
+    unknown: int | None  # id of the piece that stands for what the vocabulary lacks
     decode: Decode
 
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> "Cutting":
         """Read from the tokenizer's model and decoder."""
         decoder, model = tokenizer.decoder, tokenizer.model
-        unknown = getattr(model, "unk_token", None)
-        if unknown is None:
-            unknown = next(
-                (one for one in ("<unk>", "[UNK]") if tokenizer.token_to_id(one) is not None), None
-            )
+        names = (getattr(model, "unk_token", None), *_UNKNOWN)
+        ids = (tokenizer.token_to_id(name) for name in names if name is not None)
+        unknown = next((one for one in ids if one is not None), None)
         decode: Decode = " ".join if decoder is None else decoder.decode
         return cls(getattr(model, "continuing_subword_prefix", None) or None, unknown, decode)
 
@@ -72,7 +71,7 @@ class Cutting:
             if special:
                 continue
             own = text[start:end]
-            unknown = token == self.unknown
+            unknown = window.ids[place] == self.unknown  # some tokenizers show the text's own spelling
             if self.prefix is None:
                 goes_on = start > 0 and " " not in text[start - 1 : start + 1]
             else:

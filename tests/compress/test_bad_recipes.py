@@ -56,8 +56,8 @@ CASES = [
     Case("no such method", setting("quantize.method", "dynamik"), ("dynamik", "did you mean dynamic?")),
     Case(
         "task that is not built yet",
-        setting("task", "token-classification"),
-        ("token-classification", "not built yet"),
+        setting("task", "question-answering"),
+        ("question-answering", "not built yet"),
     ),
     Case("no such task", setting("task", "sentiment"), ("sentiment", "text-classification")),
     Case("no such metric", setting("metric", "f1"), ("metric", "'accuracy'", "'f1'")),

@@ -265,8 +265,10 @@ def test_the_plan_and_the_inspection_say_what_it_is(done: Done) -> None:
         "multi-label": "any of 3 labels: food from 0.",
         "regression": "a number",
         "embeddings": "a vector of 32 numbers (mean pooling)",
+        "token-classification": "entities of 2 types: food, sport",
     }
-    assert f"{config.task}, {about[done.case.name]}" in shown.get()
+    task = read(done.run.bundle).manifest.task
+    assert f"{task}, {about[done.case.name]}" in shown.get()
 
 
 def test_any_text_gets_an_answer(done: Done) -> None:

@@ -19,6 +19,8 @@ import compress
 from compress.data.rows import NO_LABEL, Rows
 from compress.errors import ModelError
 from compress.models.trained import Trained
+from compress.progress import Silent
+from compress.starter import starting_recipe
 from compress.tasks import Fault, task_named
 from compress.tasks.tagged_answers import entities, padded
 from compress.tasks.token_classification import TokenClassification
@@ -317,6 +319,16 @@ def test_what_classifies_whole_texts_is_refused(tmp_path: Path) -> None:
         compress.run(recipe, out=tmp_path / "run")
     with pytest.raises(ModelError, match="has the labels NEG, POS"):
         TASK.check_head("m", ["NEG", "POS"], None)
+
+
+def test_init_sees_words_with_tags(tmp_path: Path) -> None:
+    row = {"id": "7", "tokens": ["the", "goal", "was", "good"], "ner_tags": ["O", "B-sport", "O", "O"]}
+    (tmp_path / "train.jsonl").write_text((json.dumps(row) + "\n") * 40)
+    encoder = save_tiny_encoder(tmp_path / "encoder", layers=2)
+    written = starting_recipe(str(tmp_path), str(encoder), tmp_path / "recipe.yaml", Silent()).read_text()
+    assert "task: token-classification" in written
+    assert "columns: {text: tokens, label: ner_tags}" in written
+    assert "share of test rows with the same entities" in written
 
 
 def test_a_teacher_that_guesses_is_found_out(folders: dict[str, Path]) -> None:
