@@ -52,6 +52,7 @@ SLOWEST = {
     "compress/test_run": 110,
     "compress/quickstart/": 100,
     "test_wheel": 75,
+    "compress/test_every_task": 70,
     "compress/training/test_resume": 60,
     "compress/test_pairs": 55,
     "compress/general/": 50,
