@@ -15,7 +15,7 @@ from compress.data.rows import Rows, Splits
 from compress.data.unlabeled import read_unlabeled
 from compress.distill import Distill, Plain
 from compress.distill.rehearsal import rehearse
-from compress.errors import DataError, ModelError, SeveralMistakesError, UserError
+from compress.errors import DataError, SeveralMistakesError, UserError
 from compress.models.layer_drop import require_droppable_layers
 from compress.models.lengths import Lengths, choose_max_length, measure_lengths
 from compress.models.open import Opened, open_model
@@ -23,9 +23,10 @@ from compress.models.teacher import Alignment, align_teacher
 from compress.models.teachers import spelled_as_first
 from compress.models.tokenizer import position_limit
 from compress.recipe import RunConfig, TeacherOptions
-from compress.students import BiLstm, Pretrained, TextCnn
+from compress.students import Pretrained
 from compress.tasks import SINGLE_LABEL, Task
 from compress.training.device import Compute, choose_compute
+from compress.unfit import one_where_none_average, scores_that_differ, student_for
 from export.quantize import Auto, Float16, KeepFloat, Quantiser
 
 T = TypeVar("T")
@@ -84,17 +85,15 @@ def prepare(config: RunConfig) -> Prepared:
     for options, one in zip(config.teachers, opened, strict=True):
         if one is not None and options.train is not None and options.train.layer_drop:
             attempt(partial(require_droppable_layers, one.config))
-    attempt(lambda: _one_where_none_average(config, task))
-    attempt(lambda: _student_for(config, task))
-    splits = attempt(lambda: load_splits(config.data, config.seed, task))
+    attempt(lambda: one_where_none_average(config, task))
+    attempt(lambda: student_for(config, task))
+    splits = attempt(lambda: task.labelled_for(config.metric, load_splits(config.data, config.seed, task)))
     unlabeled = attempt(lambda: _unlabeled(config))
     elsewhere = attempt(lambda: load_generalization(config.data, splits, task)) if splits else None
     _raise(faults)
     assert compute is not None
     assert splits is not None
-    splits = task.labelled_for(config.metric, splits)
-    if task.answers_as.EMBEDS and splits.train.labels is not None and len(set(splits.train.labels)) == 1:
-        _of_partners(config)
+    scores_that_differ(config, splits, task)
     task = task.settled(splits.train.labels)
     teachers = tuple(
         _fit_teacher(options, one, splits, config, task)
@@ -202,40 +201,6 @@ def _of_pairs(config: RunConfig) -> None:
         "single texts: files of texts hold no pairs, and a word changed in one of two changes what both mean",
         "take it out",
     )
-
-
-def _one_where_none_average(config: RunConfig, task: Task) -> None:
-    """Raise `ModelError` for several teachers of a task whose answers have no mean."""
-    if len(config.teachers) > 1 and not task.averages:
-        raise ModelError(
-            f"the recipe has {len(config.teachers)} teachers, and the vectors of two models have no mean",
-            "one teacher for task: " + task.name,
-            "keep one of them",
-        )
-
-
-def _student_for(config: RunConfig, task: Task) -> None:
-    """Raise `ModelError` for a student that classifies texts, where the task is another."""
-    if isinstance(config.student, BiLstm | TextCnn) and task.head != SINGLE_LABEL.head:
-        raise ModelError(
-            f"student.architecture is {config.student.architecture}, which answers texts with labels",
-            f"an encoder, for task: {task.name}",
-            "make the student from the teacher: student: {layers: 3}, or name a pretrained one: student: {model: ...}",
-        )
-
-
-def _of_partners(config: RunConfig) -> None:
-    """Raise `DataError` where the recipe learns from scores, or is judged by them, and all are the same."""
-    asked = ["teacher.train" for one in config.teachers if one.train is not None]
-    asked += ["baseline: true"] if config.baseline else []
-    asked += ["method: plain" for method in config.distill if isinstance(method, Plain)]
-    asked += [f"metric: {config.metric}"] if config.metric in ("spearman", "pearson") else []
-    if asked:
-        raise DataError(
-            f"{asked[0]} needs scores that differ, and every pair is a partner of the same score",
-            "scores, or what learns from the teacher alone, judged by recall_at_1, recall_at_10 or mrr",
-            "take it out, set metric: mrr, or set data.columns.label to a column of scores",
-        )
 
 
 def _without_labels(config: RunConfig) -> None:

@@ -95,7 +95,7 @@ class SentenceSimilarity(Regression):
             return splits
 
         def partners(rows: Rows) -> Rows:
-            return Rows(rows.texts, np.ones(len(rows), dtype=np.float32))  # type: ignore[arg-type]
+            return Rows(rows.texts, np.ones(len(rows), dtype=np.float32))
 
         return replace(
             splits,
