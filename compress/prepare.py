@@ -93,13 +93,12 @@ def prepare(config: RunConfig) -> Prepared:
             attempt(partial(require_droppable_layers, one.config))
     attempt(lambda: require_average(config, task))
     attempt(lambda: require_student_of_task(config, task))
-    splits = attempt(lambda: load_splits(config.data, config.seed, task))
+    splits = attempt(lambda: task.labelled_for(config.metric, load_splits(config.data, config.seed, task)))
     unlabeled = attempt(lambda: _unlabeled(config))
     elsewhere = attempt(lambda: load_generalization(config.data, splits, task)) if splits else None
     _raise(faults)
     assert compute is not None
     assert splits is not None
-    splits = task.labelled_for(config.metric, splits)
     require_scores(config, splits, task)
     task = task.settled(splits.train.labels)
     teachers = tuple(

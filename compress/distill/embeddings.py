@@ -70,7 +70,7 @@ def score_loss(vectors: Tensor, labels: Tensor, low: float | None, high: float |
     counts as 0. Sentence-transformers' CosineSimilarityLoss (Reimers and Gurevych 2019, section 3).
     """
     lowest, highest = (0.0 if low is None else low), (1.0 if high is None else high)
-    pairs = vectors.float().unflatten(0, (len(labels), -1))
+    pairs = vectors.float().reshape(len(labels), -1, vectors.shape[-1])
     known = ~labels.isnan()
     cosine = functional.cosine_similarity(pairs[:, 0], pairs[:, -1], dim=-1)
     wanted = (labels.nan_to_num() - lowest) / max(highest - lowest, 1e-9)

@@ -6,14 +6,13 @@ tokens become one vector stands in config.json as `sentence_embedding`.
 """
 
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 from transformers import MODEL_MAPPING, AutoConfig, PreTrainedConfig, PreTrainedModel
-from transformers.utils import ModelOutput
+from transformers.utils.generic import ModelOutput
 
 from compress.errors import ModelError
 from serve.tasks.embedding import Pooling
@@ -27,7 +26,7 @@ _LOWEST = -1e4  # in the place of padding, where the highest is looked for
 class SentenceEmbeddingOutput(ModelOutput):
     """What a sentence encoder gives."""
 
-    embedding: torch.FloatTensor | None = None  # (batch, width)
+    embedding: Tensor | None = None  # (batch, width)
 
 
 def pooled(hidden: Tensor, mask: Tensor, pooling: Pooling) -> Tensor:
@@ -50,7 +49,7 @@ class _SentenceEmbedding(PreTrainedModel):
     def __init__(self, config: PreTrainedConfig) -> None:
         super().__init__(config)
         setattr(self, self.base_model_prefix, _base(config))
-        self.post_init()
+        self.post_init()  # type: ignore[no-untyped-call]
 
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor | None = None, token_type_ids: Tensor | None = None
@@ -76,30 +75,39 @@ def embedding_width(config: PreTrainedConfig) -> int:
     return int(getattr(config, "hidden_size", None) or config.dim)
 
 
-@cache
-def sentence_encoder(config_class: type[PreTrainedConfig]) -> type[PreTrainedModel]:
-    """The class for an architecture; raises `ModelError` for one that transformers has no text encoder for."""
-    base = MODEL_MAPPING.get(config_class, None)
-    base = base[0] if isinstance(base, list | tuple) else base
-    if base is None or not getattr(base, "base_model_prefix", ""):
-        raise ModelError(
-            f"a {getattr(config_class, 'model_type', config_class.__name__)} model is none that embeddings can be "
-            "taken of",
-            "a text encoder that transformers has, such as bert, mpnet, xlm-roberta or modernbert",
-            "use another model",
-        )
-    # The architecture's own PreTrainedModel, which knows how weights begin and which attention there is.
-    parent = next(one for one in base.__mro__[1:] if issubclass(one, PreTrainedModel))
-    name = f"{base.__name__.removesuffix('Model')}For{HEAD}"
-    # Read by `transformers` and by `accelerate` as those of any class in a module.
-    return type(name, (_SentenceEmbedding, parent), {"__module__": __name__, "config_class": config_class})
+_CLASSES: dict[Any, type[PreTrainedModel]] = {}
+
+
+def sentence_encoder(config_class: Any) -> type[PreTrainedModel]:
+    """The class for an architecture's config; raises `ModelError` for one that transformers has no text encoder for."""
+    if config_class not in _CLASSES:
+        base = _base_class(config_class)
+        if base is None or not getattr(base, "base_model_prefix", ""):
+            raise ModelError(
+                f"a {getattr(config_class, 'model_type', config_class.__name__)} model is none that embeddings can be "
+                "taken of",
+                "a text encoder that transformers has, such as bert, mpnet, xlm-roberta or modernbert",
+                "use another model",
+            )
+        # The architecture's own PreTrainedModel, which knows how weights begin and which attention there is.
+        parent = next(one for one in base.__mro__[1:] if issubclass(one, PreTrainedModel))
+        name = f"{base.__name__.removesuffix('Model')}For{HEAD}"
+        parts = {"__module__": __name__, "config_class": config_class}
+        _CLASSES[config_class] = type(name, (_SentenceEmbedding, parent), parts)
+    return _CLASSES[config_class]
+
+
+def _base_class(config_class: Any) -> Any:
+    """The encoder without a head; None where transformers has none."""
+    found: Any = MODEL_MAPPING.get(config_class, None)
+    return found[0] if isinstance(found, list | tuple) else found
 
 
 class _Mapping:
     """Which configs have a sentence encoder: what an Auto class of transformers has as `_model_mapping`."""
 
     def __contains__(self, config_class: object) -> bool:
-        return config_class in MODEL_MAPPING
+        return _base_class(config_class) is not None
 
 
 class AutoModelForSentenceEmbedding:
@@ -129,8 +137,7 @@ class AutoModelForSentenceEmbedding:
 
 def _base(config: PreTrainedConfig) -> PreTrainedModel:
     """The encoder, without the layer that some architectures put behind their first token."""
-    base = MODEL_MAPPING[type(config)]
-    base = base[0] if isinstance(base, list | tuple) else base
+    base = _base_class(type(config))
     try:
         made: PreTrainedModel = base(config, add_pooling_layer=False)
     except TypeError:

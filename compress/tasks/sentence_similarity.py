@@ -95,7 +95,7 @@ class SentenceSimilarity(Regression):
             return splits
 
         def partners(rows: Rows) -> Rows:
-            return Rows(rows.texts, np.ones(len(rows), dtype=np.float32))  # type: ignore[arg-type]
+            return Rows(rows.texts, np.ones(len(rows), dtype=np.float32))
 
         return replace(
             splits,
@@ -149,7 +149,7 @@ class SentenceSimilarity(Regression):
 
     def by_example(self, logits: Tensor, texts: int) -> Tensor:
         """(rows, texts of a row, width)."""
-        return logits.unflatten(0, (-1, texts))
+        return logits.reshape(-1, texts, logits.shape[-1])
 
     def soft_targets(self, outputs: Outputs) -> Logits:
         """Vectors, (texts, width)."""

@@ -169,8 +169,8 @@ class SentenceEmbedding(Answering):
         return np.stack([answer.vector for answer in answers if isinstance(answer, Embedding)])
 
 
-def unit(vectors: Array) -> Array:
-    """Vectors (..., width) of length 1; one of length 0 stays 0."""
+def unit(vectors: NDArray[Any]) -> NDArray[Any]:
+    """Vectors (..., width) of length 1, in the precision that they have; one of length 0 stays 0."""
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return np.asarray(vectors / np.maximum(lengths, _SMALLEST), dtype=vectors.dtype)
 

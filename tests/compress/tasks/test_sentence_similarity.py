@@ -85,7 +85,7 @@ def test_padding_is_in_no_pool() -> None:
 
 def test_a_folder_that_does_more_is_refused(tmp_path: Path) -> None:
     config = BertConfig()
-    for name, document, words in (
+    cases = (
         ("modules.json", [{"type": "sentence_transformers.models.Dense", "path": "2_Dense"}], "module Dense"),
         ("config_sentence_transformers.json", {"default_prompt_name": "query"}, "prompt 'query'"),
         ("1_Pooling/config.json", {"pooling_mode_weightedmean_tokens": True}, "weightedmean"),
@@ -94,11 +94,14 @@ def test_a_folder_that_does_more_is_refused(tmp_path: Path) -> None:
             {"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": True},
             "mean_tokens, pooling_mode_cls",
         ),
-    ):
-        write_settings(config, tmp_path, 128)
-        (tmp_path / name).write_text(json.dumps(document))
+    )
+    for number, (name, document, words) in enumerate(cases):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        write_settings(config, folder, 128)
+        (folder / name).write_text(json.dumps(document))
         with pytest.raises(ModelError, match=words):
-            read_settings(config, "it", folder_reader(str(tmp_path), None, offline=True))
+            read_settings(config, "it", folder_reader(str(folder), None, offline=True))
 
 
 def test_losses_are_those_of_the_papers() -> None:
