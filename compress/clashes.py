@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 from tokenizers import Tokenizer
 
 from compress.data.rows import Splits
@@ -64,7 +65,7 @@ def require_same_tokens(teachers: Sequence[Opened], task: Task) -> None:
 def require_scores(config: RunConfig, splits: Splits, task: Task) -> None:
     """Raise `DataError` where the recipe learns from scores, or is judged by them, and all are the same."""
     labels = splits.train.labels
-    if not task.answers_as.EMBEDS or labels is None or len(set(labels)) > 1:
+    if not task.answers_as.EMBEDS or labels is None or len(np.unique(labels)) > 1:
         return
     asked = ["teacher.train" for one in config.teachers if one.train is not None]
     asked += ["baseline: true"] if config.baseline else []
