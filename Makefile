@@ -6,6 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
+# Where it is set, every process would compile what it imports anew; the tests start hundreds.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: run test lint install browser clean
 
 run: $(READY)
