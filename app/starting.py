@@ -8,7 +8,6 @@ where the library `mcp` is installed it imports that, whether or not it is asked
 the first `import gradio`, and `speak_mcp` before a page that speaks it.
 """
 
-import functools
 import importlib
 import importlib.abc
 import importlib.machinery
@@ -95,7 +94,9 @@ class _Idle(_Loader):
     def exec_module(self, module: ModuleType) -> None:
         super().exec_module(module)
         *holders, name = self._function.split(".")
-        holder = functools.reduce(lambda found, part: getattr(found, part, None), holders, module)
+        holder: object = module
+        for part in holders:
+            holder = getattr(holder, part, None)
         if hasattr(holder, name):
             setattr(holder, name, lambda *_, **__: None)
 
