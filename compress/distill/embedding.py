@@ -67,7 +67,7 @@ class _FromVectors(Lesson):
 
     def loss(self, batch: Batch) -> Tensor:
         options, vectors = self._options, self.answer(batch)
-        wanted = batch["teacher_logits"].flatten(0, -2)
+        wanted = batch["teacher_logits"]
         soft = distance_loss(self.projection(vectors), wanted, self._distance)
         if options.relations_weight:
             soft = soft + options.relations_weight * relation_loss(

@@ -11,7 +11,7 @@ from weakref import finalize
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 
 from compress.distill import losses
 from compress.distill.teaching import ask, freeze, only_teacher, refuse
@@ -130,10 +130,13 @@ class Matching(Lesson):
         self._matches = tuple(matches)
         self._temperature = temperature
         self._one_projection = one_projection
-        self._problem = getattr(student.model.config, "problem_type", None)
+        task = student.task
+        self._problem = getattr(student.model.config, "problem_type", None) if task.has_head else task.name
         _check_layers(student.model, teacher.model, matches, method)
         _check_attention(student.model, teacher.model, matches, method)
         _check_logits(self._problem, matches, method)
+        if not task.has_head:
+            _check_vectors(student.model.config, teacher.model.config, matches, method)
         self._teacher = freeze(teacher.model, device)
         ours = [part for match in matches for part in _parts(match, match.student_layer)]
         theirs = [part for match in matches for part in _parts(match, match.teacher_layer)]
@@ -278,6 +281,7 @@ def _check_logits(problem: str | None, matches: Sequence[LayerMatch], method: st
     fits: dict[str, tuple[LossName, ...]] = {
         "regression": ("mse",),
         "multi_label_classification": ("mse", "cosine", "kl"),
+        "sentence-similarity": ("mse", "cosine", "kl"),
     }
     for match in matches:
         if match.feature == "logits" and problem in fits and match.loss not in fits[problem]:
@@ -287,3 +291,17 @@ def _check_logits(problem: str | None, matches: Sequence[LayerMatch], method: st
                 f"one of {', '.join(fits[problem])}",
                 f"set loss: {fits[problem][-1]} for feature: logits",
             )
+
+
+def _check_vectors(
+    student: PreTrainedConfig, teacher: PreTrainedConfig, matches: Sequence[LayerMatch], method: str
+) -> None:
+    """Of sentence encoders the logits are vectors, which are held against each other number by number."""
+    ours, theirs = width(student), width(teacher)
+    if ours != theirs and any(one.feature == "logits" and one.loss != "kl" for one in matches):
+        refuse(
+            method,
+            f"the student's vectors have {ours} numbers and its teacher's {theirs}",
+            "equal widths, for feature: logits",
+            "set loss: kl, which compares similarities, or take method: embedding, which learns a projection",
+        )

@@ -183,7 +183,7 @@ class SentenceSimilarity(Regression):
         from compress.distill.embeddings import imitation
 
         relations: Literal["gram", "none"] = "gram" if loss == "kl" else "none"
-        soft = imitation(logits, teacher_logits.reshape(-1, teacher_logits.shape[-1]), relations=relations)
+        soft = imitation(logits, teacher_logits, relations=relations)
         if labels is None or alpha == 1.0:
             return soft
         known = (~labels.isnan()).float().mean()

@@ -162,7 +162,10 @@ class PadToLongest:
 
 
 def pad_each_text(examples: Sequence[Example], pad: PadToLongest) -> Batch:
-    """A batch of rows whose texts are read one by one: texts along the first axis, labels one for each row."""
+    """A batch of rows whose texts are read one by one: texts along the first axis, with the teacher's vectors.
+
+    Labels are one for each row.
+    """
     names = [name for name in ("input_ids", "teacher_input_ids") if name in examples[0]]
     texts = [
         dict(zip(names, each, strict=True))
@@ -174,9 +177,8 @@ def pad_each_text(examples: Sequence[Example], pad: PadToLongest) -> Batch:
     if "labels" in examples[0]:
         batch["labels"] = _labels([example["labels"] for example in examples])
     if "teacher_logits" in examples[0]:
-        batch["teacher_logits"] = torch.from_numpy(
-            np.stack([example["teacher_logits"] for example in examples])
-        )
+        vectors = np.concatenate([example["teacher_logits"] for example in examples])
+        batch["teacher_logits"] = torch.from_numpy(vectors)
     return batch
 
 

@@ -15,6 +15,7 @@ from transformers import AutoModel, AutoTokenizer, BertConfig
 import compress
 import serve
 from compress.data.rows import Rows, Splits
+from compress.distill import METHODS
 from compress.distill.embeddings import distance_loss, relation_loss, score_loss
 from compress.errors import ModelError, UserError
 from compress.judge.metrics import score
@@ -28,6 +29,7 @@ from compress.models.trained import load_trained, save_trained
 from compress.prepare import prepare
 from compress.recipe import RunConfig
 from compress.steps.transfer import _two_and_two, new_texts
+from compress.students import FromTeacher
 from compress.tasks import task_named
 from compress.tasks.sentence_similarity import SentenceSimilarity, similarities
 from compress.tasks.vectors import read_vectors, tell_vectors
@@ -151,7 +153,7 @@ def test_a_row_keeps_its_two_texts_together_through_a_batch(tmp_path: Path) -> N
     with torch.no_grad():
         mask = batch["attention_mask"]
         given = trained.model.eval()(input_ids=batch["input_ids"], attention_mask=mask).embedding
-    assert torch.allclose(given.unflatten(0, (-1, 2)), batch["teacher_logits"], atol=1e-5)
+    assert torch.allclose(given, batch["teacher_logits"], atol=1e-5)
 
 
 def test_ranks_are_those_of_a_search_by_hand() -> None:
@@ -312,3 +314,38 @@ def test_unlabelled_texts_join_pairs_two_and_two() -> None:
     found, held_out = new_texts(["a", "d ", "h", "x", "y", "z", "x"], splits)
     assert (found, held_out) == (["x", "y", "z"], 1)
     assert _two_and_two(found) == [("x", "y"), ("z", "x")]
+
+
+@pytest.mark.parametrize("width", [32, 16])
+def test_each_method_gives_a_loss_that_moves_the_student(width: int, tmp_path: Path) -> None:
+    """Or says why not, where the student is narrower."""
+    save_tiny_encoder(tmp_path / "source", layers=2)
+    opened = open_model(ModelSource(model=str(tmp_path / "source")), TASK)
+    task = SentenceSimilarity(0.0, 5.0)
+    model = load_classifier(opened, TASK.output_names, new_head=False, task=task)
+    save_trained(model, opened.tokenizer, TASK.output_names, 100, tmp_path / "teacher")
+    teacher = load_trained(tmp_path / "teacher")
+    rows = Rows([(one, other) for one in TEXTS for other in TEXTS], np.linspace(0, 5, 16).astype(np.float32))  # type: ignore[arg-type]
+    made, tokenizer = FromTeacher(layers=1, hidden_size=width).build(teacher, rows, "cpu")
+    save_trained(made, tokenizer, TASK.output_names, 100, tmp_path / "student")
+    student = load_trained(tmp_path / "student")
+    encoded = EncodedRows(student, rows, TorchPredictor(teacher).logits(rows.texts))
+    refused: dict[str, str] = {}
+    for name in METHODS:
+        options = {"matches": [{"feature": "logits", "loss": "mse"}]} if name == "match" else {}
+        options |= {"version": 2, "relation_heads": 4} if name == "minilm" else {}
+        method = METHODS[name].model_validate({"method": name, **options})
+        try:
+            lesson = method.lesson(student, [load_trained(tmp_path / "teacher")], "cpu")
+        except ModelError as error:
+            refused[name] = error.found
+            continue
+        lesson.train()
+        student.model.zero_grad()
+        loss = lesson.loss(encoded.collate([encoded[number] for number in (3, 1, 12)]))
+        loss.backward()
+        moved = [one.grad for one in student.model.parameters() if one.grad is not None]
+        assert torch.isfinite(loss), name
+        assert sum(float(one.abs().sum()) for one in moved) > 0, name
+    assert set(refused) == (set() if width == 32 else {"distilbert", "theseus", "match"})
+    assert all("wid" in reason or "numbers" in reason for reason in refused.values())
