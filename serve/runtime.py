@@ -153,7 +153,7 @@ class OnnxRuntime:
             )
 
     def logits_of(self, encodings: Sequence[Tokens]) -> Array:
-        """The first output, of a classifier its logits (texts, labels); what tokens have as (tokens of all texts, ...)."""
+        """The first output, of a classifier its logits (texts, labels); that of tokens as (tokens of all, ...)."""
         first = self._outputs[0]
         found = self.outputs_of(encodings)[first.name]
         return np.concatenate([*found]) if first.per_token else np.asarray(found)

@@ -198,7 +198,7 @@ def test_every_strategy_is_the_pipelines(
             ours = answer.told(strategy=strategy)
             assert _same(ours, theirs(text) if text else [])
             found += len(ours)
-    assert found > 50
+    assert found > 20
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES[1:])
