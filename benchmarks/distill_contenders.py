@@ -87,7 +87,7 @@ def ours(setting: Setting, given: Texts) -> Turn:
             title="ours",
             seed=given.seed,
             compute=choose_compute("cpu", setting.precision),
-            metric=lambda gold, predicted: float((gold == predicted).mean()),
+            score=lambda gold, logits: float((gold == logits.argmax(axis=-1)).mean()),
             metric_name="accuracy",
             report_to=(),
             progress=_Clock(meter),

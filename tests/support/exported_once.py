@@ -89,9 +89,11 @@ def _places(file: Path, weights: Weights) -> dict[str, tuple[str, bool]] | None:
     found: dict[str, tuple[str, bool]] = {}
     for initializer in onnx.load(str(file)).graph.initializer:
         value = numpy_helper.to_array(initializer)
-        if value.dtype != np.float32 or value.size <= 1:
+        if value.dtype != np.float32:
             continue
         place = next((one for one in _candidates(value, weights)), None)
+        if place is None and value.size <= 1:
+            continue  # a constant of the graph; the bias of a single output is found among the weights
         if place is None:
             return None
         found[initializer.name] = place

@@ -54,7 +54,7 @@ def words_session(folder: Path) -> Session:
         title="words",
         seed=3,
         compute=Compute("cpu", bf16=False),
-        metric=lambda gold, predicted: float((gold == predicted).mean()),
+        score=lambda gold, logits: float((gold == logits.argmax(axis=-1)).mean()),
         metric_name="accuracy",
         report_to=(),
         progress=Silent(),
