@@ -88,7 +88,7 @@ def _numbers(count: int, seed: int) -> list[Row]:
 
 
 def _tagged(count: int, seed: int) -> list[Row]:
-    """Words of sport and food are entities of one or two words each, in IOB2; which may begin one is told by the word."""
+    """Words of sport and food are entities of one or two words each; by the word it is told which begins one."""
     drawn = random.Random(seed)
     rows = []
     for _ in range(count):
