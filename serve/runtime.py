@@ -153,8 +153,10 @@ class OnnxRuntime:
             )
 
     def logits_of(self, encodings: Sequence[Tokens]) -> Array:
-        """The first output, of a classifier its logits of shape (texts, labels)."""
-        return np.asarray(self.outputs_of(encodings)[self._outputs[0].name])
+        """The first output, of a classifier its logits (texts, labels); that of tokens as (tokens of all, ...)."""
+        first = self._outputs[0]
+        found = self.outputs_of(encodings)[first.name]
+        return np.concatenate([*found]) if first.per_token else np.asarray(found)
 
     def outputs_of(self, encodings: Sequence[Tokens]) -> Outputs:
         """Every output by its name; texts of similar length share a batch, to pad little."""

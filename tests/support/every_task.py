@@ -88,7 +88,7 @@ def _numbers(count: int, seed: int) -> list[Row]:
 
 
 def _tagged(count: int, seed: int) -> list[Row]:
-    """Words of sport and food are entities of one or two words each, in IOB2."""
+    """Words of sport and food are entities of one or two words each; by the word it is told which begins one."""
     drawn = random.Random(seed)
     rows = []
     for _ in range(count):
@@ -97,7 +97,7 @@ def _tagged(count: int, seed: int) -> list[Row]:
         for _ in range(drawn.randint(1, 3)):
             filled = drawn.choices(FILLERS, k=drawn.randint(1, 4))
             kind = drawn.choice(("sport", "food"))
-            named = drawn.sample(TOPICS[kind], drawn.randint(1, 2))
+            named = [drawn.choice(TOPICS[kind][:3]), *drawn.choices(TOPICS[kind][3:], k=drawn.randint(0, 1))]
             tokens += [*filled, *named]
             tags += ["O"] * len(filled) + [f"B-{kind}", f"I-{kind}"][: len(named)]
         rows.append({"tokens": [*tokens, "."], "ner_tags": [*tags, "O"]})
