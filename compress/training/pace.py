@@ -24,7 +24,7 @@ def step_seconds(
         with torch.set_grad_enabled(backward), torch.autocast(device, torch.bfloat16, enabled=bf16):
             logits = task_of(model).read_logits(model(input_ids=ids, attention_mask=torch.ones_like(ids)))
         if optimizer is not None:
-            logits.float().logsumexp(-1).mean().backward()
+            logits.float().logsumexp(-1).mean().backward()  # type: ignore[no-untyped-call]  # torch has no types here
             optimizer.step()
             optimizer.zero_grad()
         if device == "cuda":
