@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import tritonclient.http as http_client
 from every_task import CASES, TaskCase
 from fastapi.testclient import TestClient
@@ -16,7 +17,7 @@ from huggingface_hub import InferenceClient
 from rich.console import Console
 from served import NAME, make_app, running
 from tiny import TinyRun, tiny_recipe
-from transformers import AutoTokenizer, pipeline
+from transformers import AutoModel, AutoTokenizer, pipeline
 
 import compress
 import serve
@@ -117,10 +118,13 @@ def test_the_verdict_rests_on_the_metric_of_the_field(done: Done) -> None:
 
 
 def test_the_float_file_answers_as_the_pipeline_of_transformers(done: Done) -> None:
-    """200 rows, and one that is longer than the model reads."""
+    """200 rows, and one that is longer than the model reads; embeddings as the plain encoder, pooled by hand."""
+    (folder,) = done.run.folder.glob("stages/student-1-*")
+    if done.embeds:
+        _check_pooled_by_hand(done, folder)
+        return
     if done.case.pipeline is None:
         pytest.skip("transformers has no pipeline for this task")
-    (folder,) = done.run.folder.glob("stages/student-1-*")
     student = load_trained(folder)
     manifest = read(done.run.bundle).manifest
     model = class_of(student.model.config).from_pretrained(folder)
@@ -287,6 +291,24 @@ def test_the_demo_shows_it_or_says_that_it_does_not(done: Done) -> None:
         pytest.skip("the demo shows it")
     with pytest.raises(UserError, match=r"which this page does not show yet|pairs of texts"):
         show(done.run.bundle)
+
+
+def _check_pooled_by_hand(done: Done, folder: Path) -> None:
+    manifest = read(done.run.bundle).manifest
+    runtime = OnnxRuntime.from_files(
+        done.run.bundle / FLOAT_MODEL,
+        done.run.bundle / "tokenizer.json",
+        manifest.labels,
+        batching="batch",
+        answering=manifest.answering,
+    )
+    texts = [str(text) for text in [*done.served, *done.served[:38], "goal match " * 60, "soup"]]
+    encoder, tokenizer = AutoModel.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    for text, answer in zip(texts, runtime.predict(texts), strict=True):
+        given = tokenizer(text, return_tensors="pt", truncation=True, max_length=manifest.max_length)
+        with torch.no_grad():
+            states = encoder(**given).last_hidden_state[0]
+        assert answer.told() == pytest.approx(states.mean(dim=0).tolist(), abs=1e-4)
 
 
 def _near(expected: Any) -> Any:

@@ -189,7 +189,7 @@ CASES = [
         lambda labels, answers: float(spearmanr(labels, answers)[0]),
         lambda answer: answer.similarity,
         least=0.6,
-        pipeline=None,  # against the encoder, pooled by hand: test_sentence_similarity.py
+        pipeline=None,  # against the plain encoder, pooled by hand
         pairs=True,
         epochs=10,
         csv_columns=("embedding", "truncated"),

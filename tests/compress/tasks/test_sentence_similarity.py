@@ -334,6 +334,7 @@ def test_each_method_gives_a_loss_that_moves_the_student(width: int, tmp_path: P
     for name in METHODS:
         options = {"matches": [{"feature": "logits", "loss": "mse"}]} if name == "match" else {}
         options |= {"version": 2, "relation_heads": 4} if name == "minilm" else {}
+        options |= {"weights": {"attention": 0}} if name == "tinybert" else {}  # it has fewer heads
         method = METHODS[name].model_validate({"method": name, **options})
         try:
             lesson = method.lesson(student, [load_trained(tmp_path / "teacher")], "cpu")
