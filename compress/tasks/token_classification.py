@@ -168,7 +168,7 @@ class TokenClassification(Task):
 
     def soft_targets(self, outputs: Outputs) -> Logits:
         """See `Task`: (windows, tokens of the longest, labels)."""
-        return padded_targets(outputs["logits"])
+        return padded_targets(list(outputs["logits"]))
 
     def average_probabilities(self, logits: Floats, shares: Floats) -> Floats:
         """See `Task`: of each token."""
