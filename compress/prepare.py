@@ -223,7 +223,7 @@ def _cut_alike(teachers: Sequence[PreparedTeacher], task: Task) -> None:
         tokenizer.no_padding()
         tokenizer.no_truncation()
         ways.add(tokenizer.to_str())
-    if any(output.per_token for output in task.answers_as.model_construct().outputs(1)) and len(ways) > 1:
+    if any(output.per_token for output in task.default_answering().outputs(1)) and len(ways) > 1:
         raise ModelError(
             "the teachers cut texts into different tokens, and their answers for each token cannot be averaged",
             f"teachers with the same tokenizer, for {task.name}",

@@ -23,7 +23,8 @@ def joined(words: Sequence[str]) -> tuple[str, list[Span]]:
 
     A space stands between two words, but none between two that are written without.
     """
-    text, spans = "", []
+    text = ""
+    spans: list[Span] = []
     for word in words:
         together = text and word and _NO_SPACES.match(text[-1]) and _NO_SPACES.match(word[0])
         if spans and not together:
