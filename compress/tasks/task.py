@@ -25,13 +25,13 @@ from serve.tasks import Answer, Answering, SingleLabel
 
 if TYPE_CHECKING:
     import datasets
+    from tokenizers import Tokenizer
     from torch import Tensor
     from transformers import PreTrainedConfig
 
     from compress.data.rows import Rows, Splits
     from compress.judge.report import Flip, ReliabilityBin
     from compress.models.source import ModelSource
-    from compress.models.trained import Trained
     from serve.inputs import Input
     from serve.tasks import Tokens
     from serve.tasks.answering import Outputs
@@ -89,6 +89,25 @@ class Named(NamedTuple):
     file: tuple[str, ...] | None  # labels.json beside the data
     feature: object  # of `datasets`, of the label's column
     columns: tuple[str, ...] = ()  # where each label has a column of 0 and 1
+
+
+class Reader(Protocol):
+    """A model with its tokenizer, as far as a task looks at it: `compress.models.trained.Trained`, which has torch."""
+
+    @property
+    def encoder(self) -> Tokenizer:
+        """What cuts texts for it."""
+        ...
+
+    @property
+    def answering(self) -> Answering:
+        """How its outputs become answers."""
+        ...
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """In the order of its outputs."""
+        ...
 
 
 class Fault(Exception):  # noqa: N818  whoever reads a file says where in it, and raises its own error
@@ -308,12 +327,12 @@ class Task:
         """A teacher's answers in the place of labels, where the data has none."""
         raise NotImplementedError
 
-    def labels_from_teacher(self, rows: Rows, logits: Logits, teacher: Trained) -> Labels:
+    def labels_from_teacher(self, rows: Rows, logits: Logits, teacher: Reader) -> Labels:
         """The same, of the rows that a teacher gave these logits over."""
         return self.labels_from_logits(logits)
 
     def examined(
-        self, labels: Sequence[str], logits: Logits, rows: Rows, teacher: Trained
+        self, labels: Sequence[str], logits: Logits, rows: Rows, teacher: Reader
     ) -> tuple[str, float]:
         """`check_teacher`, for tasks that must know what the teacher read."""
         return self.check_teacher(labels, logits, rows)

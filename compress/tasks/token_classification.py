@@ -41,6 +41,7 @@ from compress.tasks.task import (
     Logits,
     Named,
     Raw,
+    Reader,
     Task,
     knows_more_than_chance,
 )
@@ -65,7 +66,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from compress.judge.report import Flip
-    from compress.models.trained import Trained
 
 _LOSSES = SingleLabel()  # each word is a row of its own to them
 
@@ -242,7 +242,7 @@ class TokenClassification(Task):
         gold, given = (np.take_along_axis(codes, order, axis=1) for codes in (gold, given))
         return score(metric, gold, given, 1)
 
-    def labels_from_teacher(self, rows: Rows, logits: Logits, teacher: Trained) -> Labels:
+    def labels_from_teacher(self, rows: Rows, logits: Logits, teacher: Reader) -> Labels:
         """See `Task`: the teacher's tag of every word and sign."""
         asked = _read(teacher, rows)
         both = zip(
@@ -253,7 +253,7 @@ class TokenClassification(Task):
         return padded_words([[(*span, tag) for span, tag in zip(*one, strict=True)] for one in both])
 
     def examined(
-        self, labels: Sequence[str], logits: Logits, rows: Rows, teacher: Trained
+        self, labels: Sequence[str], logits: Logits, rows: Rows, teacher: Reader
     ) -> tuple[str, float]:
         """The teacher's entity F1 on the selection rows, which is near 0 for guessing; raises `ModelError`."""
         assert rows.labels is not None
@@ -373,7 +373,7 @@ class TokenClassification(Task):
         return read(told, labels)
 
 
-def _read(teacher: Trained, rows: Rows) -> list[Tokens]:
+def _read(teacher: Reader, rows: Rows) -> list[Tokens]:
     """What the teacher reads of these texts."""
     from serve.encoding import cut_into_windows, read
 

@@ -1,7 +1,6 @@
 """What models learn of words: tags and a teacher's logits, on the first piece of each, in every window that has it."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +10,10 @@ from compress.data.rows import NO_LABEL
 from compress.tasks.task import Labels, Logits
 from compress.tasks.word_pieces import Span, best_windows, plain_words, spans_of, window_pieces
 from serve.tasks import Read, Tokens
+from serve.tasks.answering import Array
 
 
-def padded_targets(logits: Sequence[Any]) -> Logits:
+def padded_targets(logits: Array | Sequence[Array]) -> Logits:
     """Logits (tokens, labels) of each window as one array, NaN where a window is shorter than the longest."""
     if not len(logits):
         return np.empty((0, 0, 0), np.float32)

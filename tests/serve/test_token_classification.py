@@ -273,7 +273,7 @@ def bundle(model: BertForTokenClassification, file: Path, tmp_path_factory: pyte
         verdict="pass",
         verified_on=VerifiedOn(
             processor="any",
-            instruction_set="any",
+            instruction_set=[],
             execution_provider="CPUExecutionProvider",
             onnxruntime="any",
         ),
