@@ -25,8 +25,24 @@ from serve.refusal import Refusal
 from serve.request import deadline_s, measured, read_json, while_connected
 from serve.tasks.answering import Array
 
+PATHS = frozenset({"/v1/embeddings", "/v1/models"})
 _FIELDS = ("input", "model", "encoding_format", "dimensions", "user")
 _FORMATS = ("float", "base64")
+
+
+class Fault(BaseModel):
+    """Why a request is not answered."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class Problem(BaseModel):
+    """Every answer that is not 200, as this protocol's clients read it."""
+
+    error: Fault
 
 
 class Usage(BaseModel):
@@ -70,9 +86,12 @@ def routes(models: Models) -> APIRouter:
         dimensions={"enum": [vectors_wide(models.first), None], "description": "Not shortened."},
         user=schemas.optional({"type": "string"}, "Not read."),
     )
+    problems: dict[int | str, dict[str, Any]] = {
+        status: {**said, "model": Problem} for status, said in PROBLEMS.items()
+    }
     body = schemas.json_body(schema, {"input": ["a fine film"], "encoding_format": "float"})
 
-    @router.post("/v1/embeddings", response_model=Embeddings, responses=PROBLEMS, openapi_extra=body)
+    @router.post("/v1/embeddings", response_model=Embeddings, responses=problems, openapi_extra=body)
     async def embeddings(request: Request) -> Response:
         """Answer a text, or several, with a vector for each."""
         document = await read_json(request, models.first.info.limits)
