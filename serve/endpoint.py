@@ -150,7 +150,7 @@ async def _started_grpc(models: Models, counted: Metrics, settings: Settings) ->
 def _answer_errors_as_json(app: FastAPI) -> None:
     def answer(request: Request, refusal: Refusal) -> JSONResponse:
         request.state.cause = refusal.error_type
-        return refusal.response()
+        return refusal.response(request.scope["path"])
 
     @app.exception_handler(Refusal)
     @app.exception_handler(InputError)

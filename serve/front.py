@@ -95,7 +95,7 @@ class Front:
 
     async def _refuse(self, refusal: Refusal, scope: Scope, receive: Receive, entry: Entry) -> None:
         entry.cause = refusal.error_type
-        await refusal.response()(scope, receive, entry.send)
+        await refusal.response(scope["path"])(scope, receive, entry.send)
 
 
 def refusal_of(error: Exception) -> Refusal:

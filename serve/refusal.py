@@ -6,6 +6,9 @@ if TYPE_CHECKING:
     from starlette.responses import JSONResponse
 
 
+OPENAI = "/v1/"  # under which its routes lie
+
+
 class Refusal(Exception):  # noqa: N818  it is an answer, and not every one of them an error
     """A request that is not answered.
 
@@ -19,8 +22,8 @@ class Refusal(Exception):  # noqa: N818  it is an answer, and not every one of t
         self.message = message
         super().__init__(message)
 
-    def response(self) -> "JSONResponse":
-        """The refusal as JSON: `{"error": message, "error_type": word}`."""
+    def response(self, path: str = "") -> "JSONResponse":
+        """As JSON: `{"error": message, "error_type": word}`; on OpenAI's paths nested, as its clients read it."""
         # Imported here: what answers without a network refuses nothing, and should start soon.
         from starlette.responses import JSONResponse
 
@@ -32,5 +35,8 @@ class Refusal(Exception):  # noqa: N818  it is an answer, and not every one of t
         if self.status in (408, 413):
             # The rest of the body may still be on its way, so the connection cannot be used again.
             headers["Connection"] = "close"
-        content = {"error": self.message, "error_type": self.error_type}
+        content: dict[str, object] = {"error": self.message, "error_type": self.error_type}
+        if path.startswith(OPENAI):
+            told = {"message": self.message, "type": self.error_type, "param": None, "code": None}
+            content = {"error": told}
         return JSONResponse(content, self.status, headers)

@@ -30,6 +30,21 @@ _FIELDS = ("input", "model", "encoding_format", "dimensions", "user")
 _FORMATS = ("float", "base64")
 
 
+class Fault(BaseModel):
+    """Why a request is not answered."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class Problem(BaseModel):
+    """Every answer that is not 200, as this protocol's clients read it."""
+
+    error: Fault
+
+
 class Usage(BaseModel):
     """Tokens that the model saw, special tokens included."""
 
@@ -71,10 +86,13 @@ def routes(models: Models, questions: Questions) -> APIRouter:
         dimensions={"enum": [vectors_wide(models.first), None], "description": "Not shortened."},
         user=schemas.optional({"type": "string"}, "Not read."),
     )
+    problems: dict[int | str, dict[str, Any]] = {
+        status: {**said, "model": Problem} for status, said in PROBLEMS.items()
+    }
     body = schemas.json_body(schema, {"input": ["a fine film"], "encoding_format": "float"})
 
     @questions.post(
-        router, "/v1/embeddings", response_model=Embeddings, responses=PROBLEMS, openapi_extra=body
+        router, "/v1/embeddings", response_model=Embeddings, responses=problems, openapi_extra=body
     )
     async def embeddings(request: Request) -> Response:
         """Answer a text, or several, with a vector for each."""

@@ -122,7 +122,7 @@ def test_openai_with_floats_and_what_it_refuses(client: TestClient, bundle: Path
     ):
         found = client.post("/v1/embeddings", json=wrong)
         assert found.status_code == status, (wrong, found.text)
-        assert words_ in found.json()["error"]
+        assert words_ in found.json()["error"]["message"]
 
 
 def test_text_embeddings_inference(client: TestClient, bundle: Path) -> None:
