@@ -67,7 +67,8 @@ def test_texts_and_pairs_of_them(bundle: Path, runtime: OnnxRuntime) -> None:
         assert isinstance(answer, Embedding)
         assert answer.vector == pytest.approx(by_hand(bundle, text), abs=1e-5)
         assert answer.similarity is None
-    mixed = runtime.predict([TEXTS[0], (TEXTS[1], TEXTS[2]), TEXTS[2]])
+    mixed = runtime.predict([TEXTS[0], (TEXTS[1], TEXTS[2]), TEXTS[0]])
+    assert mixed[2].told() == pytest.approx(by_hand(bundle, TEXTS[0]).tolist(), abs=1e-5)
     assert [len(answer.vectors) for answer in mixed if isinstance(answer, Embedding)] == [1, 2, 1]
     assert mixed[1].score == pytest.approx(
         float(unit(by_hand(bundle, TEXTS[1])) @ unit(by_hand(bundle, TEXTS[2]))), abs=1e-5
