@@ -102,11 +102,11 @@ def agrees_with(found: Fidelity, again: dict[str, Any]) -> None:
         slices = getattr(found, f"by_{name}")
         assert sum(part.rows for part in slices) == found.rows
         for part in slices:
-            near = 1e-6  # the file has six decimals
-            inside = [
-                same
-                for value, same in zip(again[name], again["same"], strict=True)
-                if part.low - near <= value <= part.high + near
-            ]
-            assert part.rows == len(inside), name
-            assert part.agreement == pytest.approx(sum(inside) / len(inside)), name
+            # The file has six decimals: whoever is as near as that to an end may lie on either side of it.
+            pairs = list(zip(again[name], again["same"], strict=True))
+            surely, perhaps = (
+                [same for value, same in pairs if part.low - near <= value <= part.high + near]
+                for near in (-1e-6, 1e-6)
+            )
+            assert len(surely) <= part.rows <= len(perhaps), name
+            assert sum(surely) - 1e-9 <= part.agreement * part.rows <= sum(perhaps) + 1e-9, name

@@ -47,7 +47,7 @@ def test_what_trains_layers_alone_is_followed_by_logits() -> None:
     [
         ("logit", "did you mean 'logits'?"),
         ("tinybert+minlm", "did you mean 'minilm'?"),
-        ("zzz", "some of logits, tinybert"),
+        ("zzz", "some of logits, embedding, tinybert"),
         ("logits+", "names ''"),
         ("", "names no method"),
         ("plain", "names no method"),
