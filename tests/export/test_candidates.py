@@ -80,7 +80,7 @@ def test_the_form_that_time_names_is_the_one_that_is_kept(
     model: PreTrainedModel, reference: Reference, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     times = {PORTABLE.name: STEADY, FUSED.name: STEADY / 2}
-    monkeypatch.setattr(export.candidates, "time_in_turns", lambda *_: times)
+    monkeypatch.setattr(export.candidates, "time_in_turns", lambda *_, **__: times)
     exported = best(model, reference, tmp_path, "auto", timed=True)
     assert [one.name for one in exported.tried if one.chosen] == ["opset-17-fused"]
     assert b"SkipLayerNormalization" in exported.model.path.read_bytes()

@@ -135,7 +135,7 @@ def test_a_step_that_changes_the_answers_is_rolled_back_and_told(
         other.num_attention_heads = 2
         return whole_heads(graph, other)
 
-    def written(_model: object, _names: object, path: Path) -> OnnxModel:
+    def written(_model: object, _names: object, path: Path, _outputs: object) -> OnnxModel:
         return replace(exported, path=Path(shutil.copy(exported.path, path)))
 
     monkeypatch.setattr("export.candidates.to_onnx", written)

@@ -178,6 +178,9 @@ class _Encoding:
     ids = (1, 2, 3)
     overflowing = ()
 
+    def __len__(self) -> int:
+        return len(self.ids)
+
 
 def test_several_teachers_are_averaged_label_by_label() -> None:
     logits = np.array([[[0.0, 2.0]], [[1.0, -2.0]]])

@@ -21,7 +21,7 @@ def kept(folder: Path, score: Callable[[], float]) -> tuple[float | None, np.nda
     """The returned score and the head's weights; each state scores what `score` says."""
     torch.manual_seed(3)
     model = make("bert")
-    session = replace(words_session(folder), metric=lambda _gold, _predicted: score())
+    session = replace(words_session(folder), score=lambda _labels, _logits: score())
     options = TrainOptions(epochs=4, batch_size=2, learning_rate=1e-3, checkpoint_steps=4)
     best = train(WordsLesson(model), RaggedRows(), RaggedRows(), options, session)
     return best, model.classifier.weight.detach().numpy().copy()
