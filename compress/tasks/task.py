@@ -13,6 +13,7 @@ What judges needs no torch and no datasets, so a task imports them where they ar
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from math import sqrt
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
@@ -118,7 +119,7 @@ class Fault(Exception):  # noqa: N818  whoever reads a file says where in it, an
         super().__init__(found)
 
 
-class Task:
+class Task(ABC):
     """One task; what a subclass does not say is as in text classification with one label."""
 
     name: ClassVar[str] = "text-classification"  # the Hub's, as in `task:`
@@ -153,10 +154,10 @@ class Task:
     has_head: ClassVar[bool] = True  # weights of its own on top of an encoder; where not, every encoder fits
     averages: ClassVar[bool] = True  # several teachers may answer as one
 
-    def opened(self, config: PreTrainedConfig, source: str, options: ModelSource, *, offline: bool) -> None:
+    def opened(self, config: PreTrainedConfig, source: str, options: ModelSource, *, offline: bool) -> None:  # noqa: B027  most have none
         """Put into the config of a model that was opened what its other files say; raises `ModelError`."""
 
-    def marked(self, config: PreTrainedConfig) -> None:
+    def marked(self, config: PreTrainedConfig) -> None:  # noqa: B027  most took nothing
         """Put into a model's config what the task took from the labels of train, for `of`."""
 
     def of(self, config: PreTrainedConfig) -> Task:
@@ -189,43 +190,46 @@ class Task:
 
         return read_inputs(data, columns, split)
 
+    @abstractmethod
     def read_labels(self, data: datasets.Dataset, columns: Columns, split: str) -> Raw:
         """The labels of one split; raises `DataError`."""
-        raise NotImplementedError
 
     def is_unlabelled(self, raw: Raw) -> bool:
         """The split says by its labels that it has none: every one is -1."""
         return isinstance(raw, np.ndarray) and bool((raw == -1).all())
 
+    @abstractmethod
     def label_space(self, named: Named, raw: dict[str, Raw]) -> LabelSpace:
         """The labels of all splits (`raw` by part); raises `DataError`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def known_space(self, raw: Raw, names: tuple[str, ...] | None, count: int) -> LabelSpace:
         """The labels that the data was found to have, for the labels of a further file."""
-        raise NotImplementedError
 
+    @abstractmethod
     def check_labels(
         self, parts: dict[str, Rows], names: tuple[str, ...] | None, *, declared: bool
     ) -> list[str]:
         """Refuse labels that nothing can be learnt or said about; returns warnings. `declared`: by the recipe."""
-        raise NotImplementedError
 
     def labelled_for(self, metric: str, splits: Splits) -> Splits:
         """The splits with the labels that the metric takes for granted, where the data says none."""
         return splits
 
     def relabelled(self, labels: Labels, output_of: NDArray[np.int64]) -> Labels:
-        """The labels in the order of a model's outputs; `output_of` says for each label of the data which it is."""
+        """The labels in the order of a model's outputs: `output_of` says for each label of the data which it is.
+
+        Asked only where outputs stand for labels.
+        """
         raise NotImplementedError
 
+    @abstractmethod
     def no_labels(self, like: Labels, rows: int) -> Labels:
         """Labels that say of so many rows that only a teacher answers them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def has_label(self, labels: Labels) -> Bools:
         """Which rows have one, (rows,)."""
-        raise NotImplementedError
 
     def settled(self, train: Labels | None) -> Task:
         """The task with what it takes from the labels of train."""
@@ -298,10 +302,11 @@ class Task:
         """The logits of what counts in a batch that is learnt from."""
         return logits
 
+    @abstractmethod
     def hard_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """The loss against labels, a scalar: the mean over the batch, in which a row without label counts as 0."""
-        raise NotImplementedError
 
+    @abstractmethod
     def soft_loss(
         self,
         logits: Tensor,
@@ -313,18 +318,17 @@ class Task:
         loss: Literal["kl", "mse"] = "kl",
     ) -> Tensor:
         """`alpha` times the loss against a teacher plus the rest times `hard_loss`; rows without label: the teacher."""
-        raise NotImplementedError
 
+    @abstractmethod
     def own_loss(self, logits: Tensor, labels: Tensor | None) -> Tensor:
         """A loss, summed over rows, whose gradient tells how much a part of a model matters to its answers."""
-        raise NotImplementedError
 
+    @abstractmethod
     def selection_score(self, metric: str, labels: Labels, logits: Logits) -> float:
         """The score by which checkpoints are chosen, from what a model gave in training."""
-        raise NotImplementedError
 
     def labels_from_logits(self, logits: Logits) -> Labels:
-        """A teacher's answers in the place of labels, where the data has none."""
+        """A teacher's answers in the place of labels, where the data has none; or `labels_from_teacher`."""
         raise NotImplementedError
 
     def labels_from_teacher(self, rows: Rows, logits: Logits, teacher: Reader) -> Labels:
@@ -338,7 +342,10 @@ class Task:
         return self.check_teacher(labels, logits, rows)
 
     def check_teacher(self, labels: Sequence[str], logits: Logits, rows: Rows) -> tuple[str, float]:
-        """A metric with the teacher's score on the selection rows; raises `ModelError` for one that guesses."""
+        """A metric with the teacher's score on the selection rows; raises `ModelError` for one that guesses.
+
+        Or `examined`.
+        """
         raise NotImplementedError
 
     def default_answering(self) -> Answering:
@@ -356,25 +363,25 @@ class Task:
 
     # Judging
 
+    @abstractmethod
     def stack(self, answers: Sequence[Answer], labels: Sequence[str]) -> Floats:
         """Answers as one array (rows, ...), in the order of the labels."""
-        raise NotImplementedError
 
+    @abstractmethod
     def gold_marks(self, metric: str, rows: Rows) -> NDArray[Any]:
         """What the metric takes of the rows' labels, (rows, ...)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def marks(self, metric: str, answers: Floats, rows: Rows) -> NDArray[Any]:
         """What the metric takes of answers to these rows, (rows, ...)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def as_labels(self, answers: Floats) -> Labels:
         """Answers in the place of labels."""
-        raise NotImplementedError
 
+    @abstractmethod
     def same(self, one: Floats, other: Floats) -> Bools:
         """Which rows two models answer alike, (rows,): agreement is its share."""
-        raise NotImplementedError
 
     def changed(self, one: Floats, other: Floats) -> Bools:
         """Which rows got another answer, where the same model was asked in another way."""
@@ -424,29 +431,29 @@ class Task:
         """What `stack` would have given of what `read_answer` gave row by row."""
         return np.asarray(answers, dtype=np.float64)
 
+    @abstractmethod
     def tell_label(self, label: Any, labels: Sequence[str]) -> Any:
         """One row's label as JSON."""
-        raise NotImplementedError
 
+    @abstractmethod
     def read_label(self, told: Any, labels: Sequence[str]) -> Any:
         """One row's label, an element of `Rows.labels`; raises `Fault`."""
-        raise NotImplementedError
 
     def file_row(self, row: Mapping[str, object], text: str, label: str | None) -> Mapping[str, object]:
         """A row of a user's file with a text and a label in these columns; raises `Fault`."""
         return row
 
+    @abstractmethod
     def parse_label(self, cell: Any, labels: Sequence[str], names: dict[str, str]) -> Any:
         """One row's label in a file of a user: a cell or JSON; `names` by number. Raises `Fault`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def tell_answer(self, answer: Floats, labels: Sequence[str]) -> dict[str, Any]:
         """One row's answer as JSON."""
-        raise NotImplementedError
 
+    @abstractmethod
     def read_answer(self, told: Any, labels: Sequence[str]) -> Any:
         """One row's answer, an element of what `stack` gives; raises `Fault`."""
-        raise NotImplementedError
 
 
 def knows_more_than_chance(correlation: float, rows: int) -> bool:
