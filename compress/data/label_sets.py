@@ -49,7 +49,7 @@ class LabelSets:
             )
         for row, labels in enumerate(raw.rows):
             for label in labels:
-                number = place.get(str(label).strip()) if by_name else label
+                number = self._number(str(label).strip(), place) if by_name else label
                 if number is None or not 0 <= number < self.count:
                     raise DataError(
                         f"row {row + 1} of {split} has the label {label!r}",
@@ -58,6 +58,12 @@ class LabelSets:
                     )
                 found[row, number] = 1
         return found
+
+    def _number(self, label: str, place: Mapping[str, int]) -> int | None:
+        """By name; a string of digits is a number where no name is one."""
+        if label not in place and label.isascii() and label.isdigit() and not any(map(str.isdigit, place)):
+            return int(label)
+        return place.get(label)
 
 
 def read_label_sets(data: datasets.Dataset, columns: Columns, split: str) -> RawSets:

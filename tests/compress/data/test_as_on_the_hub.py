@@ -150,6 +150,22 @@ def test_numbers_in_any_spelling_mean_the_names_of_the_recipe(tmp_path: Path, ce
     assert named(splits.test, NAMES) == {row["text"]: row["label"] for row in OTHERS}
 
 
+@pytest.mark.parametrize(
+    ("task", "rows", "others", "names", "column"),
+    [(SEVERAL, SETS, OTHER_SETS, NAMES, "labels"), (TAGGED, WORDS, OTHER_WORDS, TAGS, "ner_tags")],
+    ids=["several", "tags"],
+)
+def test_lists_of_numbers_as_strings_mean_the_names_of_the_recipe(
+    tmp_path: Path, task: Any, rows: list[Row], others: list[Row], names: list[str], column: str
+) -> None:
+    def spelled(some: list[Row]) -> list[Row]:
+        return changed(numbered(some, names, column), column, lambda numbers: [*map(str, numbers)])
+
+    splits = load(tmp_path, spelled(rows), spelled(others), task, labels=names)
+    expected = load(tmp_path / "names", rows, others, task, labels=names)
+    assert named(splits.test, names) == named(expected.test, names)
+
+
 def test_yes_and_no_are_names(tmp_path: Path) -> None:
     train, test = (changed(rows, "label", lambda name: name == "food") for rows in (ROWS, OTHERS))
     splits = load(tmp_path, train, test)
