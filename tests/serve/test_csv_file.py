@@ -147,11 +147,22 @@ def test_only_a_header_gives_only_a_header(runtime: OnnxRuntime, tmp_path: Path)
     assert (tmp_path / "out.csv").read_text() == "text,predicted_label,score,truncated\n"
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
-def test_a_wide_file_is_named_for_what_it_is(runtime: OnnxRuntime, tmp_path: Path, encoding: str) -> None:
+@pytest.mark.parametrize(
+    "lines", ["text\r\na good film\r\nein guter Film\r\n", "文本\r\n" + "电影很好看\r\n" * 30]
+)
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_a_wide_file_is_named_for_what_it_is(
+    runtime: OnnxRuntime, tmp_path: Path, encoding: str, lines: str
+) -> None:
+    told = refusal(runtime, tmp_path, lines.encode(encoding))
+    assert f"is {encoding.upper()}" in told
+    assert f"iconv -f {encoding} -t utf-8" in told
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_a_wide_file_without_a_mark_is_named_too(runtime: OnnxRuntime, tmp_path: Path, encoding: str) -> None:
     told = refusal(runtime, tmp_path, "text\r\na good film\r\nein guter Film\r\n".encode(encoding))
-    assert f"is {encoding[:6].upper()}" in told
-    assert f"iconv -f {encoding[:6]} -t utf-8" in told
+    assert "is UTF-16" in told
 
 
 def test_zeros_alone_make_no_file_wide(runtime: OnnxRuntime, tmp_path: Path) -> None:

@@ -225,9 +225,12 @@ def test_a_one_for_every_label_is_read_where_the_labels_have_names(tmp_path: Pat
 
 
 def test_a_one_for_every_label_without_names_has_as_many_labels_as_places(tmp_path: Path) -> None:
-    splits = load(tmp_path, multi_hot(SETS, int), multi_hot(OTHER_SETS, int), SEVERAL)
-    assert (splits.label_names, splits.label_count) == (None, 3)
-    numbers = ["0", "1", "2"]
+    train, test = (
+        changed(multi_hot(rows, int), "labels", lambda ones: [*ones, 0]) for rows in (SETS, OTHER_SETS)
+    )
+    splits = load(tmp_path, train, test, SEVERAL)
+    assert (splits.label_names, splits.label_count) == (None, 4)  # the last one is given to no row
+    numbers = ["0", "1", "2", "3"]
     expected = load(tmp_path / "b", SETS, OTHER_SETS, SEVERAL, labels=NAMES)
     found = named(splits.test, numbers)
     assert found == {
