@@ -78,11 +78,12 @@ def _bundle(name: str, device: Device) -> Contender:
 
 
 def _torch_model(name: str, device: Device, *, half: bool) -> Contender:
-    from compress.errors import MissingExtraError
+    from compress.errors import MissingExtraError, ModelError
 
     try:
         import torch
 
+        from compress.models.open import named_by
         from compress.models.predict import TorchPredictor
         from compress.models.trained import open_trained
         from compress.quiet import quiet_libraries
@@ -95,9 +96,12 @@ def _torch_model(name: str, device: Device, *, half: bool) -> Contender:
             "install it from pytorch.org, or leave --device out",
         )
     quiet_libraries()
-    trained = open_trained(
-        name
-    )  # once for each precision, since a model changes its weights to have the other
+    try:
+        # Once for each precision, since a model changes its weights to have the other.
+        trained = open_trained(name)
+    except UserError as error:
+        told = named_by(error, "--against")
+        raise ModelError(told.found, f"a bundle, or {told.expected}", told.remedy) from None
     if half:
         trained.model.half()
     return Contender(
