@@ -37,10 +37,9 @@ from export.pack import pack
 from export.parity import ParityFinding
 from export.quantize import Quantize
 from export.target import ExportOptions
-from serve.bundle import MANIFEST, VerifiedOn
+from serve.bundle import MANIFEST, NOT_JUDGED, VerifiedOn
 
 DOCUMENT = "export.json"
-NOT_JUDGED = "not judged"  # the manifest's verdict
 MOST_TEXTS = 2000  # of a file, on which the export must prove itself
 
 

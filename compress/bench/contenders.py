@@ -41,6 +41,7 @@ class Contender:
     name: str  # as it was given
     runtime: Runtime
     precision: str
+    task: str  # by the Hub's name
     size_mb: float  # 10^6 bytes, of the file of weights
     opened: Callable[[int], Answerer]  # by the number of threads
 
@@ -74,7 +75,8 @@ def _bundle(name: str, device: Device) -> Contender:
         return runtime
 
     size_mb = bundle.model_path.stat().st_size / 1e6
-    return Contender(name, "onnxruntime", bundle.manifest.precision, size_mb, opened)
+    manifest = bundle.manifest
+    return Contender(name, "onnxruntime", manifest.precision, manifest.task, size_mb, opened)
 
 
 def _torch_model(name: str, device: Device, *, half: bool) -> Contender:
@@ -108,6 +110,7 @@ def _torch_model(name: str, device: Device, *, half: bool) -> Contender:
         name,
         "torch",
         "fp16" if half else "fp32",
+        trained.task.name,
         (2 if half else 4) * trained.parameters / 1e6,
         lambda threads: TorchPredictor(trained, device=device, threads=threads),
     )

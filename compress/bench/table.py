@@ -9,7 +9,6 @@ from rich.text import Text
 
 from compress.bench.document import AS_THEY_COME, Bench, Cell
 
-
 _WIDE = 20  # letters of a name that has a line of its own beside the figures
 
 

@@ -113,6 +113,22 @@ def test_mistakes_are_told_before_anything_is_timed(
     assert told in capsys.readouterr().err
 
 
+def test_a_model_of_another_task_is_not_compared(
+    bundle_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(bundle_folder, other)
+    manifest = json.loads((other / "bundle.json").read_text())
+    (other / "bundle.json").write_text(json.dumps(manifest | {"task": "sentence-similarity"}))
+    monkeypatch.setattr(sys, "argv", ["compress", "bench", str(bundle_folder), "--against", str(other)])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 2
+    said = capsys.readouterr().err
+    assert f"{other} answers sentence-similarity, and {bundle_folder} answers text-classification" in said
+    assert "models of one task" in said
+
+
 def test_a_bundle_without_rows_asks_for_texts(
     bundle_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
