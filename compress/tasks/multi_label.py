@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from compress.data.names import first_of
 from compress.data.rows import Rows
 from compress.errors import ModelError
 from compress.judge.detail import mean_kl, reliability
@@ -274,7 +275,7 @@ class MultiLabel(Task):
     def read_label(self, told: Any, labels: Sequence[str]) -> Any:
         """See `Task`."""
         if not isinstance(told, list) or any(one not in labels for one in told):
-            raise Fault(f" has the labels {told!r}", f"a list of labels among {', '.join(labels[:8])}")
+            raise Fault(f" has the labels {told!r}", f"a list of labels among {first_of(labels)}")
         return [float(label in told) for label in labels]
 
     def parse_label(self, cell: Any, labels: Sequence[str], names: dict[str, str]) -> Any:
@@ -296,7 +297,7 @@ class MultiLabel(Task):
             if name is None:
                 raise Fault(
                     f"the label {one!r}",
-                    f"labels of the bundle: {', '.join(labels[:8])}",
+                    f"labels of the bundle: {first_of(labels)}",
                     "write the labels by name; numbers mean nothing without `data.labels` in the recipe",
                 )
             found.append(name)
@@ -314,6 +315,6 @@ class MultiLabel(Task):
         given = told.get("labels") if isinstance(told, Mapping) else None
         if not isinstance(given, list) or any(label not in labels for label in given):
             raise Fault(
-                f": the teacher's answer gives {given!r}", f"labels among {', '.join(labels[:8])}", _REBUILD
+                f": the teacher's answer gives {given!r}", f"labels among {first_of(labels)}", _REBUILD
             )
         return [[value, float(label in given)] for value, label in zip(row, labels, strict=True)]
