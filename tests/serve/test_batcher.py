@@ -54,7 +54,10 @@ def test_what_waits_is_taken_up_to_the_caps(slow: Slow) -> None:
         rest = [asyncio.ensure_future(batcher.answer(["good"] * count)) for count in (2, 2, 1, 6, 1)]
         await asyncio.sleep(0.1)
         slow.go.set()
-        await asyncio.gather(first, *rest)
+        begun, *waited = await asyncio.gather(first, *rest)
+        assert begun.queue_s < min(one.queue_s for one in waited)
+        assert all(one.queue_s >= 0.1 for one in waited)  # so long was slept
+        assert [one.together for one in waited] == [4, 4, 1, 6, 1]
         # A request is never torn apart, also where it is larger than the cap.
         assert slow.answered == [1, 4, 1, 6, 1]
         await asyncio.to_thread(batcher.close)
