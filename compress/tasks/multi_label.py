@@ -77,8 +77,8 @@ class MultiLabel(Task):
         return read_label_sets(data, columns, split)
 
     def is_unlabelled(self, raw: Raw) -> bool:
-        """See `Task`: what says nothing of any label is no label; an empty list is one."""
-        return False
+        """See `Task`; an empty list says that a text has none of the labels."""
+        return bool(raw.is_unlabelled)
 
     def label_space(self, named: Named, raw: dict[str, Raw]) -> LabelSpace:
         """See `Task`."""
@@ -280,11 +280,18 @@ class MultiLabel(Task):
 
     def parse_label(self, cell: Any, labels: Sequence[str], names: dict[str, str]) -> Any:
         """A list, or in a csv file a cell that holds one as JSON; or 0 and 1 by column."""
-        from compress.tasks.label_cells import cell_labels
+        from compress.tasks.label_cells import cell_labels, ones_for
 
         wanted = {name.casefold(): name for name in labels}
         found = []
-        for one in cell_labels(cell):
+        told = cell_labels(cell)
+        if ones_for(told, len(labels)) is not None:
+            raise Fault(
+                f"{str(told)[:60]}: 0 or 1 for each label, and nothing says in which order",
+                f"names among {', '.join(labels[:8])}",
+                "write the labels by name, or a column of 0 and 1 for each",
+            )
+        for one in told:
             label = str(one).strip()
             name = wanted.get(label.casefold(), wanted.get(names.get(label, "").casefold()))
             if name is None:
