@@ -78,7 +78,9 @@ def test_a_new_version_is_put_in_and_nothing_is_lost(bundle_copy: Path, runtime:
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("fault", ["altered", "missing", "no json", "other labels", "other task"])
+@pytest.mark.parametrize(
+    "fault", ["altered", "stale digest", "missing", "no json", "other labels", "other task"]
+)
 def test_a_broken_one_is_refused_and_the_old_one_goes_on(
     bundle_copy: Path, tmp_path: Path, fault: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -91,6 +93,10 @@ def test_a_broken_one_is_refused_and_the_old_one_goes_on(
         before = model.info
         if fault == "altered":
             (bundle_copy / "onnx/model.onnx").write_bytes(b"x")
+            rewrite(bundle_copy, created="2027-01-01T00:00:00+00:00")
+        elif fault == "stale digest":  # everything in it can be loaded
+            with (bundle_copy / "tokenizer.json").open("a") as file:
+                file.write("\n")
             rewrite(bundle_copy, created="2027-01-01T00:00:00+00:00")
         elif fault == "missing":
             (bundle_copy / "tokenizer.json").unlink()
