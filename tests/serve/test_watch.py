@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from served import NAME, make_models
 
-import serve
 from serve.bundle import MANIFEST, Bundle, sha256
 from serve.metrics import Metrics
 from serve.runtime import OnnxRuntime
@@ -25,7 +24,7 @@ def rewrite(folder: Path, **changes: object) -> None:
 
 def opened(bundle: Bundle, workers: int) -> list[OnnxRuntime]:
     assert workers == 1  # as many as answered before, and nothing is measured again under load
-    return [serve.load(bundle.folder, threads=1)]
+    return [OnnxRuntime(bundle, 1)]
 
 
 @pytest.fixture(autouse=True)
