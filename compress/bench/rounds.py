@@ -90,11 +90,11 @@ def measure(
 def warm_up(contender: Answerer, draw: Draw, random: np.random.Generator) -> float:
     """Answer until the times have come to rest; gives the seconds of a call, whole and model alone together."""
     batches = [draw(random) for _ in range(5)]
-    last = np.inf
+    last: float | None = None
     for _ in range(WARM_UPS):
         turn = _turn(contender, batches)
         median = float(np.median(turn.whole_ms + turn.model_ms))
-        if abs(median - last) <= STEADY * last:
+        if last is not None and abs(median - last) <= STEADY * last:
             break
         last = median
     return median / 1000

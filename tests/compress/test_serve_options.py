@@ -10,9 +10,10 @@ from fastapi.testclient import TestClient
 from mistakes import complaint
 
 from compress.cli import main
+from serve.errors import UserError
 from serve.key import VARIABLE, Key
 from serve.limits import Limits
-from serve.server import Beside, Serving, open_application
+from serve.server import Beside, Serving, open_application, serve_bundles
 
 NAME = "tiny-sentiment"
 SECRET = "s" * 32
@@ -77,6 +78,17 @@ def test_a_cascade_has_its_threshold_and_is_no_shadow(
         complaint("serve", str(bundle_folder), "--cascade", str(tmp_path), "--shadow", str(tmp_path)).split()
     )
     assert "--shadow or --cascade" in said
+
+
+def test_vertex_ai_names_the_port(bundle_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def listen(host: str, port: int) -> None:
+        raise UserError(f"{host} port {port}", "", "")
+
+    monkeypatch.setattr("serve.server.listen", listen)
+    for name, port in (("UNRELATED", 9), ("AIP_HTTP_PORT", 8123)):
+        monkeypatch.setenv(name, "8123")
+        with pytest.raises(UserError, match=f"127.0.0.1 port {port}"):
+            serve_bundles(Serving({NAME: bundle_folder}, port=9))
 
 
 @pytest.mark.parametrize("logs", [True, False])

@@ -54,7 +54,10 @@ def test_what_waits_is_taken_up_to_the_caps(slow: Slow) -> None:
         rest = [asyncio.ensure_future(batcher.answer(["good"] * count)) for count in (2, 2, 1, 6, 1)]
         await asyncio.sleep(0.1)
         slow.go.set()
-        await asyncio.gather(first, *rest)
+        begun, *waited = await asyncio.gather(first, *rest)
+        assert begun.queue_s < min(one.queue_s for one in waited)
+        assert all(one.queue_s > 0.05 for one in waited)  # a tenth of a second was slept
+        assert [one.together for one in waited] == [4, 4, 1, 6, 1]
         # A request is never torn apart, also where it is larger than the cap.
         assert slow.answered == [1, 4, 1, 6, 1]
         await asyncio.to_thread(batcher.close)
@@ -62,13 +65,17 @@ def test_what_waits_is_taken_up_to_the_caps(slow: Slow) -> None:
     run(main())
 
 
-def test_a_deadline_that_passed_is_not_computed(slow: Slow) -> None:
+@pytest.mark.parametrize(("everybody", "own"), [(20, 0.05), (1, 20), (1, None)])
+def test_a_deadline_that_passed_is_not_computed(slow: Slow, everybody: float, own: float | None) -> None:
+    """The shorter of the client's and the server's: no client keeps a place longer than the server lets anybody."""
+
     async def main() -> None:
-        batcher = Batcher([slow], Limits(seconds=20))
+        batcher = Batcher([slow], Limits(seconds=everybody))
         first = asyncio.ensure_future(batcher.answer(["good"]))
-        await asyncio.sleep(0.1)
-        second = asyncio.ensure_future(batcher.answer(["good"], seconds=0.05))
-        await asyncio.sleep(0.1)
+        while not slow.running:  # it is taken before any deadline
+            await asyncio.sleep(0.01)
+        second = asyncio.ensure_future(batcher.answer(["good"], seconds=own))
+        await asyncio.sleep(min(everybody, own or everybody) + 0.1)
         slow.go.set()
         await first
         with pytest.raises(Refusal) as refused:

@@ -42,6 +42,18 @@ def test_one_text_gives_a_flat_list_best_first(client: TestClient, runtime: Onnx
     assert float(response.headers["x-inference-time"]) > 0
 
 
+def test_where_the_time_went_stands_in_the_headers_that_teis_clients_read(client: TestClient) -> None:
+    for path, inputs in (("/predict", [["a great film"], ["awful"]]), ("/", ["a great film", "awful"])):
+        told = client.post(path, json={"inputs": inputs}).headers
+        parts = [float(told[f"x-{part}-time"]) for part in ("tokenization", "queue", "inference")]
+        assert all(part >= 0 for part in parts)
+        assert float(told["x-total-time"]) == pytest.approx(sum(parts), abs=0.02)
+        assert told["x-compute-time"] == told["x-total-time"]
+        assert (told["x-compute-type"], told["x-compute-tokens"], told["x-batch-size"]) == ("cpu", "8", "2")
+    alone = client.post("/predict", json={"inputs": [["a great film"], ["awful"]]}).headers
+    assert alone["x-compute-characters"] == str(len("a great film") + len("awful"))
+
+
 def test_a_batch_gives_a_list_each(client: TestClient) -> None:
     batch = client.post("/predict", json={"inputs": [["a great film"], ["awful"]]}).json()
     assert [entries[0]["label"] for entries in batch] == ["positive", "negative"]
@@ -231,6 +243,7 @@ def test_not_ready_before_the_start_and_live_all_the_same(bundle_folder: Path, r
     assert client.get("/v2/health/live").status_code == 200
     for path in ("/health", "/ping", "/v2/health/ready"):
         problem(client.get(path), 503, "unavailable")
+    assert [one["state"] for one in client.post("/v2/repository/index").json()] == ["UNAVAILABLE"]
 
 
 def test_a_public_server_can_be_visited_and_framed_but_not_used_by_another_site(

@@ -100,8 +100,18 @@ def test_grpc_has_the_same_gate(bundle_folder: Path) -> None:
                 with pytest.raises(InferenceServerException, match="Show the key"):
                     act()
                 act(headers=SHOWN)
+            assert client.is_model_ready(NAME, headers=SHOWN)
+            models.is_ready = False
+            assert not client.is_server_ready()
+            assert not client.is_model_ready(NAME, headers=SHOWN)
+
+        def counted(route: str, status: str, cause: str) -> float | None:
+            labels = {"route": f"grpc/{route}", "status": status, "cause": cause}
+            return metrics.registry.get_sample_value("compress_requests_total", labels)
 
         await asyncio.to_thread(ask)
+        assert counted("ServerMetadata", "OK", "ok") == 1
+        assert counted("ServerMetadata", "UNAUTHENTICATED", "unauthorized") == 1
         await server.stop(0)
         await asyncio.to_thread(models.close)
 

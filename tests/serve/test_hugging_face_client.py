@@ -74,7 +74,7 @@ def test_managed_services(url: str) -> None:
     assert httpx.get(f"{url}/v1/health").status_code == 200
     body = {"instances": ["a great film", {"text": "awful"}], "parameters": {"top_k": 1}}
     found = httpx.post(f"{url}/v1/models/x:predict", json=body).json()
-    assert [one[0]["label"] for one in found["predictions"]] == ["positive", "negative"]
+    assert [[label["label"] for label in one] for one in found["predictions"]] == [["positive"], ["negative"]]
     for wrong in (
         {},
         {"instances": "a"},

@@ -57,6 +57,7 @@ def test_texts_tokens_and_times_are_counted(client: TestClient) -> None:
     grown = {name: now[name, NAME] - before[name, NAME] for name, *labels in now if labels == [NAME]}
     assert grown["compress_texts_total"] == 2
     assert grown["compress_tokens_total"] == 21
+    assert grown["compress_truncated_total"] == 1
     for what in ("tokenize", "queue", "infer"):
         assert grown[f"compress_{what}_seconds_count"] == 1
         assert grown[f"compress_{what}_seconds_sum"] >= 0

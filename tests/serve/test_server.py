@@ -199,6 +199,28 @@ def test_terminated_it_finishes_what_it_took(started_server: tuple[subprocess.Po
     assert process.wait(timeout=20) == 0
 
 
+def test_what_is_in_flight_when_the_draining_ends_is_finished(bundle_folder: Path) -> None:
+    command = [sys.executable, "-m", "compress", "serve", str(bundle_folder), "--port", "0", "--threads", "1"]
+    with subprocess.Popen(
+        [*command, "--drain-seconds", "0.1"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    ) as process:
+        assert process.stdout is not None
+        where = urlsplit(process.stdout.readline().split()[-1])
+        body = b'{"inputs": "a great film"}'
+        with socket.create_connection((where.hostname, where.port), timeout=15) as connection:
+            head = f"POST /predict HTTP/1.1\r\nHost: {where.netloc}\r\nContent-Length: {len(body)}\r\n\r\n"
+            connection.sendall(head.encode() + body[:5])
+            time.sleep(0.5)
+            process.terminate()
+            time.sleep(1.5)  # longer than the draining
+            connection.sendall(body[5:])
+            assert b" 200 " in connection.recv(4000)
+        assert process.wait(timeout=60) == 0
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com"])
 def test_hosts_that_others_reach_need_a_word(bundle_folder: Path, host: str) -> None:
     with pytest.raises(UserError, match="can be reached from other machines"):

@@ -95,7 +95,19 @@ def test_a_share_is_a_share_and_texts_are_kept_when_asked(runtime: OnnxRuntime) 
         await asyncio.sleep(0.1)
         assert 70 < value(registry, "compress_shadow_texts_total") < 130
         assert {one.text for one in shadow.log} == {"good"}
-        assert len(shadow.log) <= 200
+
+    asyncio.run(main())
+
+
+def test_the_log_of_disagreements_keeps_the_last_two_hundred(runtime: OnnxRuntime) -> None:
+    async def main() -> None:
+        registry = CollectorRegistry()
+        shadow = Shadow(Opposite(runtime), 1.0, registry, keep_texts=True)
+        for number in range(230):
+            shadow.look([f"good {number}"], runtime.predict(["good"]))
+            while value(registry, "compress_shadow_texts_total") <= number:
+                await asyncio.sleep(0)
+        assert [one.text for one in shadow.log] == [f"good {number}" for number in range(30, 230)]
 
     asyncio.run(main())
 

@@ -53,6 +53,29 @@ def test_a_header_that_lies(length: str) -> None:
     assert refused.value.status == 400
 
 
+def test_an_element_that_is_shorter_than_it_says_is_not_read_as_it_is() -> None:
+    """As many elements as the shape says, so that nothing but the length is wrong."""
+    whole, length = body(b"\x05\0\0\0abc", shape=[1])
+    with pytest.raises(Refusal, match="longer than the tensor"):
+        parse(whole, length, LIMITS)
+
+
+def test_bytes_that_belong_to_no_tensor_are_not_passed_over() -> None:
+    raw = encode_strings(["a", "b"])
+    whole, length = body(raw + b"more", parameters={"binary_data_size": len(raw)})
+    with pytest.raises(Refusal, match="4 bytes follow"):
+        parse(whole, length, LIMITS)
+
+
+def test_a_length_of_json_beyond_the_body_is_refused_also_where_nothing_follows_it() -> None:
+    tensor = {"name": "text", "shape": [1], "datatype": "BYTES", "data": ["a"]}
+    whole = json.dumps({"inputs": [tensor]}).encode()
+    assert parse(whole, str(len(whole)), LIMITS).texts == ["a"]
+    with pytest.raises(Refusal, match="Inference-Header-Content-Length") as refused:
+        parse(whole, str(len(whole) + 1), LIMITS)
+    assert refused.value.status == 400
+
+
 @pytest.mark.parametrize(
     "changes",
     [

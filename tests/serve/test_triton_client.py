@@ -195,6 +195,14 @@ def test_grpc_says_what_is_wrong(grpc_address: str) -> None:
         client.infer(NAME, [wrong])
 
 
+def test_grpc_reads_no_message_over_the_limit_of_a_body(grpc_address: str) -> None:
+    large = grpc_client.InferInput("text", [1], "BYTES")
+    large.set_data_from_numpy(np.array(["x" * 2_000_001], dtype=np.object_))
+    with pytest.raises(InferenceServerException) as refused:
+        grpc_client.InferenceServerClient(grpc_address).infer(NAME, [large])
+    assert refused.value.status() == "StatusCode.RESOURCE_EXHAUSTED"
+
+
 def test_a_deadline_that_is_too_short(address: str) -> None:
     client = http_client.InferenceServerClient(address)
     with pytest.raises(InferenceServerException, match="deadline"):

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from served import NAME, make_models
 
-import serve
 from serve.bundle import MANIFEST, Bundle, sha256
 from serve.metrics import Metrics
 from serve.runtime import OnnxRuntime
@@ -25,7 +24,7 @@ def rewrite(folder: Path, **changes: object) -> None:
 
 def opened(bundle: Bundle, workers: int) -> list[OnnxRuntime]:
     assert workers == 1  # as many as answered before, and nothing is measured again under load
-    return [serve.load(bundle.folder, threads=1)]
+    return [OnnxRuntime(bundle, 1)]
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +77,9 @@ def test_a_new_version_is_put_in_and_nothing_is_lost(bundle_copy: Path, runtime:
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("fault", ["altered", "missing", "no json", "other labels", "other task"])
+@pytest.mark.parametrize(
+    "fault", ["altered", "stale digest", "missing", "no json", "other labels", "other task"]
+)
 def test_a_broken_one_is_refused_and_the_old_one_goes_on(
     bundle_copy: Path, tmp_path: Path, fault: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -91,6 +92,10 @@ def test_a_broken_one_is_refused_and_the_old_one_goes_on(
         before = model.info
         if fault == "altered":
             (bundle_copy / "onnx/model.onnx").write_bytes(b"x")
+            rewrite(bundle_copy, created="2027-01-01T00:00:00+00:00")
+        elif fault == "stale digest":  # everything in it can be loaded
+            with (bundle_copy / "tokenizer.json").open("a") as file:
+                file.write("\n")
             rewrite(bundle_copy, created="2027-01-01T00:00:00+00:00")
         elif fault == "missing":
             (bundle_copy / "tokenizer.json").unlink()

@@ -1,6 +1,5 @@
 """Interleaved timing: what was planted is found, a busy neighbour is told, and intervals cover."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -12,14 +11,33 @@ from tokenizers import Encoding
 from compress.bench.document import AS_THEY_COME
 from compress.bench.figures import QUANTILES, quantiles, ratio
 from compress.bench.pipeline import _cells
-from compress.bench.rounds import Answerer, Measured, Times, measure
+from compress.bench.rounds import Answerer, Measured, Times, measure, warm_up
 from compress.judge.interference import Counters
 
 
 @dataclass
-class Sleeper:
+class Clock:
+    """Time that passes by the calls of who is timed, and by nothing else."""
+
+    now: float = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    found = Clock()
+    monkeypatch.setattr("compress.bench.rounds.time", found)
+    monkeypatch.setattr("compress.bench.rounds.rest", lambda: None)
+    return found
+
+
+@dataclass
+class Steady:
     """Takes so long for a text, a part of it for the model."""
 
+    clock: Clock
     name: str
     whole_s: float
     model_s: float
@@ -27,14 +45,14 @@ class Sleeper:
 
     def predict(self, inputs: Sequence[str]) -> object:
         self.log.append((self.name, tuple(inputs)))
-        time.sleep(self.whole_s * len(inputs))
+        self.clock.now += self.whole_s * len(inputs)
         return None
 
     def tokens(self, inputs: Sequence[str]) -> list[Encoding]:
         return list(inputs)  # type: ignore[arg-type]  # what it gives is what it takes
 
     def logits_of(self, encodings: Sequence[Encoding]) -> object:
-        time.sleep(self.model_s * len(encodings))
+        self.clock.now += self.model_s * len(encodings)
         return None
 
 
@@ -53,22 +71,22 @@ def draw(random: np.random.Generator) -> list[str]:
     return [f"text {int(random.integers(1000))}"]
 
 
-def pair() -> tuple[dict[str, Answerer], list[tuple[str, tuple[str, ...]]]]:
+def pair(clock: Clock) -> tuple[dict[str, Answerer], list[tuple[str, tuple[str, ...]]]]:
     log: list[tuple[str, tuple[str, ...]]] = []
-    return {"slow": Sleeper("slow", 0.008, 0.006, log), "fast": Sleeper("fast", 0.002, 0.001, log)}, log
+    slow, fast = Steady(clock, "slow", 0.008, 0.006, log), Steady(clock, "fast", 0.002, 0.001, log)
+    return {"slow": slow, "fast": fast}, log
 
 
-def test_the_planted_times_are_found_and_everyone_has_the_same_batches() -> None:
-    contenders, log = pair()
+def test_the_planted_times_are_found_and_everyone_has_the_same_batches(clock: Clock) -> None:
+    contenders, log = pair(clock)
     found = measure(contenders, draw, budget_s=1.0, seed=3, counters=counters(lambda _: False))
     assert not found.noisy
     assert found.dropped_rounds == 0
     slow, fast = found.times["slow"], found.times["fast"]
-    assert 7 < np.median(slow.whole_ms) < 14
-    assert np.median(slow.model_ms) < np.median(slow.whole_ms)
-    value, (low, high) = ratio(slow.whole_ms, fast.whole_ms, seed=1)
-    assert low <= value <= high
-    assert 2 < value < 5  # 4 as planted; a sleep takes a little longer than it is told
+    assert slow.whole_ms == pytest.approx(8)
+    assert slow.model_ms == pytest.approx(6)
+    assert fast.model_ms == pytest.approx(1)
+    assert ratio(slow.whole_ms, fast.whole_ms, seed=1) == (pytest.approx(4), pytest.approx((4, 4)))
     calls = slow.whole_ms.shape[1]
     timed = log[-2 * (calls + 1) :]  # the last round: each in one block, the same batches
     first, second = timed[: calls + 1], timed[calls + 1 :]
@@ -76,8 +94,8 @@ def test_the_planted_times_are_found_and_everyone_has_the_same_batches() -> None
     assert [batch for _, batch in first] == [batch for _, batch in second]
 
 
-def test_rounds_beside_a_busy_neighbour_are_dropped_and_repeated() -> None:
-    contenders, _ = pair()
+def test_rounds_beside_a_busy_neighbour_are_dropped_and_repeated(clock: Clock) -> None:
+    contenders, _ = pair(clock)
     found = measure(contenders, draw, budget_s=0.5, seed=3, counters=counters(lambda number: number < 2))
     assert (found.dropped_rounds, found.noisy) == (2, False)
     always = measure(contenders, draw, budget_s=0.2, seed=3, counters=counters(lambda _: True))
@@ -112,3 +130,33 @@ def test_each_figure_of_a_row_is_what_its_name_says() -> None:
         of_rounds = np.median(one.whole_ms, axis=1) / np.median(times["a"].whole_ms, axis=1)
         assert cell.ratio == pytest.approx(np.median(of_rounds))
         assert (cell.calls, cell.rounds, cell.dropped_rounds, cell.noisy) == (240, 6, 1, False)
+
+
+@dataclass
+class Warming(Steady):
+    """Faster with every call, until it has come to rest."""
+
+    calls: int = 0
+
+    def predict(self, inputs: Sequence[str]) -> object:
+        self.calls += 1
+        self.clock.now += 0.1 * 0.8**self.calls
+        return super().predict(inputs)
+
+
+def test_what_is_slow_at_first_is_warm_before_it_is_timed(clock: Clock) -> None:
+    contender = Warming(clock, "warming", 0.002, 0.001)
+    assert warm_up(contender, draw, np.random.default_rng(0)) == pytest.approx(0.003, rel=0.1)
+    assert contender.calls > 12  # more than two turns of five and the one that is not timed
+    fresh = Warming(clock, "fresh", 0.002, 0.001)
+    found = measure({"a": fresh}, draw, budget_s=0.5, seed=0, counters=counters(lambda _: False))
+    assert found.times["a"].whole_ms.max() < 2.5
+
+
+def test_the_order_of_turns_is_drawn_anew(clock: Clock) -> None:
+    contenders, log = pair(clock)
+    found = measure(contenders, draw, budget_s=3.0, seed=3, counters=counters(lambda _: False))
+    turn = found.times["slow"].whole_ms.shape[1] + 1
+    firsts = {log[place][0] for place in range(len(log) - 2 * turn * found.rounds, len(log), 2 * turn)}
+    assert found.rounds >= 5
+    assert firsts == {"slow", "fast"}
