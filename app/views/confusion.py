@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from html import escape
 
-from app.answered import Both
+from app.rows import Both
 
 _MOST_LISTED = 8  # pairs of labels
 _MOST_LABELS = 12  # over it a matrix cannot be read, and the most frequent pairs are listed

@@ -1,6 +1,7 @@
 """A model that answers, as stages hand it on: weights, tokenizer, labels."""
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
@@ -108,6 +109,8 @@ def open_trained(name: str) -> Trained:
     max_length = position_limit(opened.tokenizer, opened.config)
     save_tokenizer(opened.tokenizer, folder, max_length)
     model = load_classifier(opened, opened.label_names, new_head=False)
+    if (Path(name) / ANSWERING).is_file():
+        shutil.copy(Path(name) / ANSWERING, folder)
     return Trained(model.eval(), opened.tokenizer, opened.label_names, max_length, folder)
 
 

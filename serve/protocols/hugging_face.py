@@ -87,6 +87,13 @@ def example_pair(answering: Answering) -> dict[str, str]:
     return dict(zip(answering.PAIR_FIELDS, ("a fine film", "a good one"), strict=True))
 
 
+def example(answering: Answering, *, pairs: bool) -> tuple[str, dict[str, Any]]:
+    """The route of a first request, and its body."""
+    if pairs:
+        return "/", {"inputs": dict(zip(answering.PAIR_FIELDS, ("some text", "another text"), strict=True))}
+    return "/predict" if answering.SCORES_LABELS else "/", {"inputs": "some text"}
+
+
 def parse(
     document: object, limits: Limits, *, pairs: bool = False, answering: Answering = _ONE_LABEL
 ) -> Query:

@@ -160,6 +160,11 @@ class Answering(BaseModel):
         """Inputs as a server is asked them: where each text is read by itself, one by one."""
         return [text for asked in inputs for text in parts(asked)] if cls.READS_EACH else list(inputs)
 
+    @classmethod
+    def of_each(cls, inputs: Sequence[Input], answers: Sequence[Answer]) -> list[Answer]:
+        """The answers to inputs, from those to `singly` of them."""
+        return list(answers)
+
     @property
     def stride(self) -> int:
         """Tokens that neighbouring windows share."""

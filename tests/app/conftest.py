@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import serve
-from app.evaluation import Row, read_rows
+from app.evaluation import read_rows
 from app.launch import Reach, launch
 from app.page import build_page
+from app.rows import Row
 from app.subject import Subject, subject
 from serve.runtime import OnnxRuntime
 
