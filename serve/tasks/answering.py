@@ -161,7 +161,7 @@ class Answering(BaseModel):
         return [text for asked in inputs for text in parts(asked)] if cls.READS_EACH else list(inputs)
 
     @classmethod
-    def of_each(cls, inputs: Sequence[Input], answers: Sequence[Answer]) -> list[Answer]:
+    def of_each(cls, inputs: Sequence[Input], answers: Sequence[Answer]) -> list[Answer]:  # noqa: ARG003  others need it
         """The answers to inputs, from those to `singly` of them."""
         return list(answers)
 
