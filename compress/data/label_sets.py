@@ -9,8 +9,8 @@ import numpy as np
 
 from compress.data.rows import Rows
 from compress.errors import DataError
+from compress.tasks.interface import Columns, Fault, Labels, Named
 from compress.tasks.label_cells import cell_labels, is_given
-from compress.tasks.task import Columns, Fault, Labels, Named
 
 RawSets = list[list[Any]]  # of each row its labels: names, or numbers
 

@@ -13,7 +13,7 @@ from compress.data.stratify import cut, sample
 from compress.errors import DataError
 from compress.recipe import DataOptions, SplitNames
 from compress.tasks import SINGLE_LABEL, Task
-from compress.tasks.task import Named, Raw
+from compress.tasks.interface import Named, Raw
 
 TEST_SHARE = 0.2
 TEST_ROWS_AT_MOST = 5_000

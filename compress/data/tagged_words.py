@@ -13,8 +13,8 @@ import numpy as np
 from compress.data.rows import Rows
 from compress.data.tag_schemes import OUTSIDE, Scheme, as_iob2, iob2_names, scheme_of, split_tag
 from compress.errors import DataError
+from compress.tasks.interface import Columns, Fault, Labels, Named
 from compress.tasks.label_cells import cell_labels
-from compress.tasks.task import Columns, Fault, Labels, Named
 from compress.tasks.word_pieces import Span
 from compress.tasks.words import joined, padded_words, words_of
 from serve.encoding import check_text

@@ -16,7 +16,7 @@ from compress.data.rows import Rows
 from compress.errors import ModelError
 from compress.judge.detail import mean_kl, reliability
 from compress.judge.metrics import score
-from compress.tasks.task import (
+from compress.tasks.interface import (
     Bools,
     Columns,
     Fault,
@@ -26,9 +26,9 @@ from compress.tasks.task import (
     Logits,
     Named,
     Raw,
-    Task,
     knows_more_than_chance,
 )
+from compress.tasks.task import Task
 from compress.tasks.text_classification import read_probabilities
 from compress.tasks.thresholds import tune
 from serve.tasks import Answer, Answering, LabelSet

@@ -5,8 +5,8 @@ from typing import Any
 
 from compress.data.tag_schemes import as_iob2, scheme_of
 from compress.errors import DataError
+from compress.tasks.interface import Fault
 from compress.tasks.label_cells import cell_labels
-from compress.tasks.task import Fault
 from compress.tasks.words import joined, words_of
 
 

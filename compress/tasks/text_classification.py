@@ -12,7 +12,7 @@ from compress.data.rows import NO_LABEL, Rows
 from compress.errors import ModelError
 from compress.judge.detail import alike_by_class, flips_by_class, mean_kl, reliability
 from compress.judge.metrics import score
-from compress.tasks.task import (
+from compress.tasks.interface import (
     Bools,
     Columns,
     Fault,
@@ -22,9 +22,9 @@ from compress.tasks.task import (
     Logits,
     Named,
     Raw,
-    Task,
     knows_more_than_chance,
 )
+from compress.tasks.task import Task
 from serve.tasks import Answer
 
 if TYPE_CHECKING:

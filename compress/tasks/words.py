@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from compress.data.rows import NO_LABEL
+from compress.tasks.interface import Fault, Labels
 from compress.tasks.label_cells import cell_labels
-from compress.tasks.task import Fault, Labels
 from compress.tasks.word_pieces import Span
 
 # Chinese and Japanese, which are written without spaces; data sets of them have a character for a word.

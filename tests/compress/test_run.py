@@ -34,8 +34,8 @@ from compress.verify.pipeline import verify_bundle
 from serve.batcher import Caps
 from serve.bundle import read
 from serve.errors import UserError
+from serve.info import describe
 from serve.limits import Limits
-from serve.model import describe
 
 
 def stage_times(folder: Path) -> dict[str, int]:
