@@ -75,6 +75,8 @@ def _flips(found: Fidelity) -> str:
     what = f"Test rows ({found.rows:,} in all) on which it gives another label than its teacher"
     if found.flips_of == "entities":
         what = f"Entities of the test rows ({found.rows:,} in all) on which it and its teacher differ"
+    elif found.flips_of == "labels":
+        what = f"Labels of the test rows ({found.rows:,} in all) that one of it and its teacher alone gives"
     return f"{what}:\n\n| teacher says | this model says | {found.flips_of} |\n|---|---|---|\n{lines}{rest}"
 
 

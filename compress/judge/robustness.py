@@ -16,7 +16,7 @@ def flip_lines(fidelity: Fidelity) -> str:
     shown = [f"{flip.teacher} to {flip.shipped} {flip.rows:,}" for flip in fidelity.flips[:_FLIPS_SHOWN]]
     if len(fidelity.flips) > _FLIPS_SHOWN:
         shown.append(f"other pairs {sum(flip.rows for flip in fidelity.flips[_FLIPS_SHOWN:]):,}")
-    whole = "entities" if fidelity.flips_of == "entities" else f"of {fidelity.rows:,} rows"
+    whole = f"of {fidelity.rows:,} rows" if fidelity.flips_of == "rows" else fidelity.flips_of
     lines = [f"{count:,} {whole}: {', '.join(shown)}"]
     if len(fidelity.by_confidence) > 1:
         least, most = fidelity.by_confidence[0], fidelity.by_confidence[-1]

@@ -32,6 +32,8 @@ def confusion(found: Fidelity, labels: Sequence[str]) -> Drawing | None:
     """The teacher's label against the shipped one's; None where reports are too old to tell."""
     if not found.alike and not found.flips:
         return None
+    if found.flips_of == "labels":
+        return None  # see `by_label`
     if found.flips_of == "entities":
         flipped = {name for flip in found.flips for name in (flip.teacher, flip.shipped)}
         labels = [*sorted({*found.alike, *flipped} - {NO_ENTITY}), NO_ENTITY]

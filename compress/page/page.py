@@ -8,8 +8,10 @@ from compress.judge.wording import RUNTIME_NAMES, metric_name, percent, sentence
 from compress.page import sections
 from compress.page.drawing import plain
 from compress.page.fidelity import by_confidence, by_length, confusion, reliability
+from compress.page.label_sets import by_label
 from compress.page.learning import curves
 from compress.page.markup import drawings, facts, pill, section
+from compress.page.numbers import both_numbers, right_numbers
 from compress.page.speed import spread, trade
 from compress.page.style import STYLE
 
@@ -52,6 +54,9 @@ def report_page(name: str, report: Report) -> str:
             drawings(
                 [
                     confusion(report.fidelity, report.labels),
+                    by_label(report.fidelity),
+                    both_numbers(report.fidelity),
+                    right_numbers(report.fidelity),
                     reliability(report.fidelity),
                     by_confidence(report.fidelity),
                     by_length(report.fidelity),

@@ -47,7 +47,7 @@ class Task(DataPart, TrainingPart, JudgingPart, TellingPart):
     # How texts are changed to see what holds (`compress.judge.perturb`); none where labels are places in the text.
     perturbations: ClassVar[tuple[str, ...]] = ("typos", "case", "punctuation")
 
-    flips_of: ClassVar[Literal["rows", "entities"]] = "rows"  # what `flips` counts
+    flips_of: ClassVar[Literal["rows", "entities", "labels"]] = "rows"  # what `flips` counts
     # Names that columns usually have with it, looked for before all others.
     text_columns: ClassVar[tuple[str, ...]] = ()
     label_columns: ClassVar[tuple[str, ...]] = ()

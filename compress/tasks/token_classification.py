@@ -89,7 +89,7 @@ class TokenClassification(Task):
     agreement_metric: ClassVar[str] = "entity_f1"
     agreement_means: ClassVar[str] = "rows with the same entities as the teacher"
     perturbations: ClassVar[tuple[str, ...]] = ()
-    flips_of: ClassVar[Literal["rows", "entities"]] = "entities"
+    flips_of: ClassVar[Literal["rows", "entities", "labels"]] = "entities"
     head_in_words: ClassVar[str] = "token classification head"
     text_columns: ClassVar[tuple[str, ...]] = ("tokens", "words")
     label_columns: ClassVar[tuple[str, ...]] = ("ner_tags", "tags", "labels", "ner")
