@@ -94,7 +94,7 @@ def _invariance(found: Invariance) -> str:
     how = "in batches" if found.batching == "batch" else "text by text, also where many are asked at once"
     return (
         f"It answers {how}. Against each of {found.rows} test texts answered alone:\n\n"
-        f"| asked | largest change of a probability | labels that change |\n|---|---|---|\n{lines}"
+        f"| asked | largest change of a probability or number | answers that change |\n|---|---|---|\n{lines}"
     )
 
 

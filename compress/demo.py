@@ -57,9 +57,10 @@ def live_teacher(name: str, bundle: Path) -> "Predictor":
     manifest = read(bundle).manifest
     if (Path(name) / MANIFEST).is_file():
         runtime = serve.load(name)
+        _check_task(name, runtime.answering, manifest.answering)
         _check_pairs(name, has_pairs=runtime.takes_pairs, wanted=manifest.text_pair)
         predictor: Predictor = runtime
-        labels, answering = runtime.labels, runtime.answering
+        labels = runtime.labels
     else:
         try:
             from compress.models.predict import TorchPredictor
@@ -69,8 +70,8 @@ def live_teacher(name: str, bundle: Path) -> "Predictor":
             raise MissingExtraError("demo --teacher", str(error.name), "train") from None
         quiet_libraries()
         trained = open_trained(name)
-        predictor, labels, answering = TorchPredictor(trained), trained.labels, trained.answering
-    _check_task(name, answering, manifest.answering)
+        _check_task(name, trained.answering, manifest.answering)
+        predictor, labels = TorchPredictor(trained), trained.labels
     if sorted(labels) != sorted(manifest.labels):
         raise ModelError(
             f"the teacher {name} has the labels {', '.join(labels)}",

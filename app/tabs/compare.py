@@ -89,7 +89,8 @@ class CompareTab:
         measured = latency(about.report, teacher_row(about.report))
         usual_ms = measured["p50_ms"] if measured else None
         sides = answers(found, about.task, usual_ms, over_http=about.watched is not None)
-        return outcome(found, about.form, about.task), sides, ""
+        near = about.task.beside(found.asked, found.taught, found.student.answer, about.rows.done)
+        return outcome(found, about.form, about.task), sides + near, ""
 
     def _weigh(self, *values: str) -> str:
         about = self._subject

@@ -8,14 +8,17 @@ from typing import Any, ClassVar
 import numpy as np
 
 from app.forms import Form
-from app.rows import Row
+from app.rows import Both, Row
 from app.tasks.numbers import Numbers
+from app.views.nearest import nearest
 from app.views.scale import Scale
-from serve.inputs import Input
+from serve.inputs import Input, parts
 from serve.tasks import Answer, Answering, Embedding
+from serve.tasks.embedding import unit
 
 TOLERANCE = 0.05  # of a cosine, as the verdict has it
 _STEP = 0.5  # by which the scale is shortened where no cosine is so low
+_NEAREST = 5  # texts
 _ROOM = 0.1  # below the teacher's lowest, for the student's
 
 
@@ -58,6 +61,12 @@ class SentenceSimilarity(Numbers):
         self._scale = Scale(min(max(floor(lowest / _STEP) * _STEP, -1.0), 0.5), 1.0)
         return rows
 
+    def beside(self, asked: Input, taught: Answer | None, learnt: Answer, rows: Sequence[Both]) -> str:
+        """The second texts of the rows that are nearest to the first text, by each model's own vectors."""
+        texts = [parts(one.row.asked)[1] for one in rows]
+        theirs = _nearest(taught, [one.row.teacher for one in rows], texts) if taught else []
+        return nearest(parts(asked)[0], theirs, _nearest(learnt, [one.student for one in rows], texts))
+
     def told(self, answer: Answer) -> dict[str, Any]:
         """The cosine."""
         return {"similarity": answer.score}
@@ -70,6 +79,20 @@ class SentenceSimilarity(Numbers):
     def answer_cells(self, asked: Input, answer: Answer) -> list[str]:
         """See `Task`."""
         return [f"{answer.score:.4f}"]
+
+
+def _nearest(answer: Answer, others: Sequence[Answer], texts: Sequence[str]) -> list[tuple[str, float]]:
+    assert isinstance(answer, Embedding)
+    if not others:
+        return []
+    vectors = np.stack([one.vectors[1] for one in others if isinstance(one, Embedding)])
+    found = unit(vectors) @ unit(answer.vector)
+    best: dict[str, float] = {}
+    for place in np.argsort(-found, kind="stable"):
+        best.setdefault(texts[place], float(found[place]))
+        if len(best) == _NEAREST:
+            break
+    return list(best.items())
 
 
 def _with(row: Row, following: Row) -> Row:

@@ -163,6 +163,10 @@ class Task(ABC):
     def body(self, asked: Input, answer: Answer, other: Answer | None = None, who: Who = "student") -> str:
         """One answer: a bar for each label, spans marked in the text. `other` is the other model's."""
 
+    def beside(self, asked: Input, taught: Answer | None, learnt: Answer, rows: Sequence[Both]) -> str:
+        """What the test rows have to say to a comparison; nothing unless a task has something."""
+        return ""
+
     def texts(self, one: Both) -> list[str]:
         """The texts of a row, each in a line."""
         return [escape(text.strip()) for text in parts(one.row.asked)]

@@ -22,7 +22,7 @@ class Scale:
     @property
     def decimals(self) -> int:
         """So many that a hundredth of the scale can be told."""
-        return max(0, 2 - floor(log10(self.width / 2)))
+        return max(0, 2 - floor(log10(self.width / 2.5)))
 
     def shown(self, number: float) -> str:
         """For people; never -0."""

@@ -157,7 +157,7 @@ def _slices(name: str, title: str, caption: str, parts: Sequence[tuple[str, Slic
     return Drawing(
         name,
         title,
-        caption + "The mark is the share on which both give the same label, the line its 95 % interval.",
+        caption + "The mark is the share on which both give the same answer, the line its 95 % interval.",
         ". ".join(
             f"{said}: {percent(part.agreement, part.agreement_ci)}, {part.rows} rows" for said, part in parts
         ),

@@ -7,6 +7,7 @@ both vectors and their cosine.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -113,7 +114,7 @@ class SentenceEmbedding(Answering):
         rest = iter(answers)
         found: list[Answer] = []
         for asked in inputs:
-            some = [one for one, _ in zip(rest, parts(asked), strict=False) if isinstance(one, Embedding)]
+            some = [one for one in islice(rest, len(parts(asked))) if isinstance(one, Embedding)]
             tokens = sum(one.tokens for one in some) if all(one.tokens for one in some) else 0
             vectors = np.concatenate([one.vectors for one in some])
             found.append(Embedding(vectors, tokens, any(one.truncated for one in some)))

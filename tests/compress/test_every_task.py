@@ -23,7 +23,11 @@ from transformers import AutoModel, AutoTokenizer, pipeline
 
 import compress
 import serve
-from app.launch import show
+from app.answered import AnsweredRows
+from app.evaluation import read_rows
+from app.tasks import task_of
+from app.views.rows import against_report
+from compress.demo import live_teacher
 from compress.inspection import inspect_bundle, render
 from compress.judge.latency import Plan
 from compress.models.heads import class_of
@@ -33,11 +37,11 @@ from compress.progress import Silent
 from compress.recipe import RunConfig
 from compress.recipe_file import check_recipe
 from compress.verify.pipeline import verify_bundle
-from serve.bundle import FLOAT_MODEL, read
+from serve.bundle import EVALUATION, FLOAT_MODEL, read
 from serve.client import Endpoint
 from serve.csv_file import predict_csv
 from serve.endpoint import Settings
-from serve.errors import InputError, UserError
+from serve.errors import InputError
 from serve.inputs import Input
 from serve.protocols.clouds import Vertex
 from serve.runtime import OnnxRuntime
@@ -288,11 +292,24 @@ def test_any_text_gets_an_answer(done: Done) -> None:
         runtime.predict(done.case.asked(["a" * 100_001, "b"]))
 
 
-def test_the_demo_shows_it_or_says_that_it_does_not(done: Done) -> None:
-    if done.case.name == "single-label":
-        pytest.skip("the demo shows it")
-    with pytest.raises(UserError, match=r"which this page does not show yet|pairs of texts"):
-        show(done.run.bundle)
+def test_the_demo_shows_it_and_its_teacher_answers_live_as_it_did(done: Done) -> None:
+    """From the teacher's own folder, in PyTorch; on the rows that were stored."""
+    manifest = read(done.run.bundle).manifest
+    task = task_of(manifest.answering, manifest.labels)
+    rows = read_rows(done.run.bundle / EVALUATION, task)
+    found = AnsweredRows(rows, serve.load(done.run.bundle), task=task)
+    found.finish(120)
+    assert sum(one.apart.agree for one in found.done) == round(done.run.report.fidelity.agreement * len(rows))
+    assert "as in the report" in against_report(
+        json.loads(done.run.report.model_dump_json()), found.done, task
+    )
+    (folder,) = done.run.folder.glob("stages/teacher-*")
+    some = rows[:20]
+    live = live_teacher(str(folder), done.run.bundle).predict([row.asked for row in some])
+    for row, answer in zip(some, live, strict=True):
+        apart = task.difference(row.asked, row.teacher, answer)
+        assert apart.agree
+        assert abs(apart.change) < 1e-4
 
 
 def _check_pooled_by_hand(done: Done, folder: Path) -> None:

@@ -228,6 +228,7 @@ def _tagged(drawn: random.Random) -> list[tuple[Input, Any]]:
                 continue
             for place, word in enumerate(drawn.choice(names).split()):
                 words.append((word, f"{'I' if place else 'B'}-{kind}"))
+        words.append((str(number), "O"))  # so that no two rows are the same
         text, spans = "", []
         for word, tag in words:
             text += " " if text else ""
