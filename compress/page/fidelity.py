@@ -70,7 +70,7 @@ def confusion(found: Fidelity, labels: Sequence[str]) -> Drawing | None:
             parts.append(letters(left + cell * (column + 0.5), y + high / 2 + 4, said, "figure", "middle"))
     return Drawing(
         "confusion",
-        "The teacher's label, and what ships says",
+        f"The teacher's {'entities' if found.flips_of == 'entities' else 'label'}, and what ships says",
         f"{_counted(found)} by both labels. On the diagonal (green) both say the same; beside it "
         "(amber) they part, the stronger the more of those.",
         ". ".join(

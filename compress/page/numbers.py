@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from compress.judge.report import Fidelity
 from compress.page.axis import Axis, linear
-from compress.page.drawing import MARGIN, WIDTH, Drawing, across, letters, line, mark, upright
+from compress.page.drawing import MARGIN, WIDTH, Drawing, across, box, dots, letters, line, mark, upright
 
 _TOP, _BOTTOM, _LEFT = 34.0, 330.0, 48.0
 _FOOT = 44.0
@@ -21,7 +21,7 @@ def both_numbers(found: Fidelity) -> Drawing | None:
         *upright(upwards, _LEFT, WIDTH - MARGIN, "what ships"),
         *across(axis, _TOP, _BOTTOM, "the teacher's number"),
         _equal(axis, upwards),
-        *_discs(taught, shipped, axis, upwards, "student faint"),
+        _dots(taught, shipped, axis, upwards, "student"),
     ]
     said = f" Both correlate at {found.correlation:.3f}." if found.correlation is not None else ""
     return Drawing(
@@ -44,9 +44,9 @@ def right_numbers(found: Fidelity) -> Drawing | None:
     parts = [
         *upright(upwards, _LEFT, WIDTH - MARGIN, "the models' numbers"),
         *across(axis, _TOP, _BOTTOM, "the right number"),
-        *_discs(right, taught, axis, upwards, "teacher faint"),
-        *_discs(right, shipped, axis, upwards, "student faint"),
-        mark(WIDTH - 190, 12, "teacher", 4.5),
+        _dots(right, taught, axis, upwards, "teacher"),
+        _dots(right, shipped, axis, upwards, "student"),
+        box(WIDTH - 194, 8, 8, 8, "cell teacher"),
         letters(WIDTH - 178, 16, "teacher", "name"),
         mark(WIDTH - 104, 12, "student", 4.5),
         letters(WIDTH - 92, 16, "what ships", "name"),
@@ -71,5 +71,5 @@ def _equal(axis: Axis, upwards: Axis) -> str:
     return line(axis.at(low), upwards.at(low), axis.at(high), upwards.at(high), "right-line")
 
 
-def _discs(x: Sequence[float], y: Sequence[float], axis: Axis, upwards: Axis, look: str) -> list[str]:
-    return [mark(axis.at(one), upwards.at(other), look, 2.6) for one, other in zip(x, y, strict=True)]
+def _dots(x: Sequence[float], y: Sequence[float], axis: Axis, upwards: Axis, look: str) -> str:
+    return dots(((axis.at(one), upwards.at(other)) for one, other in zip(x, y, strict=True)), look)

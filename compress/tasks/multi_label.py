@@ -270,7 +270,8 @@ class MultiLabel(Task):
         from compress.judge.report import Flip as Told
 
         before, after = teacher[..., 1] == 1, shipped[..., 1] == 1
-        flips, alike = [], {}
+        flips: list[Flip] = []
+        alike: dict[str, int] = {}
         for place, label in enumerate(labels):
             theirs, ours = before[:, place], after[:, place]
             alone = ((label, NO_LABEL, theirs & ~ours), (NO_LABEL, label, ours & ~theirs))
