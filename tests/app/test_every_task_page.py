@@ -3,21 +3,24 @@
 import csv
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import numpy as np
 import pytest
+from fastapi.testclient import TestClient
 from gradio_client import Client, handle_file
 from scipy.stats import pearsonr, spearmanr
 from served import make_app, running
 from task_bundles import RECIPES, Made, Recipe, make_bundles
+from typer.testing import CliRunner
 
 import serve
+import serve.__main__ as alone
 from app.comparer import Comparer
 from app.evaluation import read_rows
 from app.launch import Reach, launch, show
@@ -31,12 +34,12 @@ from app.views.answers import answers, outcome, words
 from app.views.cards import head
 from app.views.rows import against_report, listed
 from app.views.table import figures
+from compress import cli
 from compress.demo import live_teacher
 from compress.errors import ModelError
 from serve.bundle import read
 from serve.client import Endpoint
 from serve.inputs import Input
-from serve.protocols.hugging_face import example
 from serve.runtime import OnnxRuntime
 from serve.tasks import Answer, Tagging
 
@@ -355,11 +358,26 @@ def test_a_running_endpoint_answers_as_the_bundles_own_file(shown: Shown) -> Non
         weighed = [comparer.weigh(some[0]), shown.about.comparer.weigh(some[0])]
         one, other = ([piece.weight for piece in each.student] for each in weighed)
         assert one == pytest.approx(other, abs=1e-5)
-        manifest = read(shown.made.student).manifest
-        path, body = example(manifest.answering, pairs=manifest.text_pair)
-        reply = httpx.post(f"{url}{path}", json=body)
-        assert reply.status_code == 200, reply.text
         endpoint.close()
+
+
+@pytest.mark.parametrize("command", ["compress serve", "python -m serve"])
+def test_the_first_request_that_a_server_names_is_answered(
+    shown: Shown, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("serve.server.serve_bundles", lambda _, ready: ready("http://localhost"))
+    if command == "compress serve":
+        done = CliRunner().invoke(cli.app, ["serve", str(shown.made.student)])
+        assert done.exit_code == 0, done.output
+        said = done.output
+        _, url, *_, body = shlex.split(next(line for line in said.splitlines() if "curl" in line))
+    else:
+        assert alone.main([str(shown.made.student)]) == 0
+        (found,) = re.findall(r"POST (.*) to (\S+)\)", capsys.readouterr().err)
+        body, url = found
+    with TestClient(make_app(shown.made.student), "http://localhost") as client:
+        reply = client.post(url, content=body, headers={"Content-Type": "application/json"})
+    assert reply.status_code == 200, reply.text
 
 
 def test_another_bundle_is_the_teacher_of_its_own_task_alone(shown: Shown, bundle_folder: Path) -> None:
