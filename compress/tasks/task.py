@@ -140,6 +140,8 @@ class Task(ABC):
     # Names that columns usually have with it, looked for before all others.
     text_columns: ClassVar[tuple[str, ...]] = ()
     label_columns: ClassVar[tuple[str, ...]] = ()
+    unlabelled_means: ClassVar[str] = "every label is -1"  # of a split, for people
+    tunes: ClassVar[str] = "its thresholds"  # what `tuned` finds, for people
 
     @property
     def key(self) -> str:
@@ -184,6 +186,10 @@ class Task(ABC):
 
     # The data
 
+    def reading(self, *, leaves_out: bool) -> Task:
+        """The task with what a recipe says of how its data is read: answers that are misplaced are left out."""
+        return self
+
     def read_inputs(self, data: datasets.Dataset, columns: Columns, split: str) -> list[Input]:
         """The texts of one split, or the pairs; raises `DataError`."""
         from compress.data.columns import read_inputs
@@ -211,6 +217,10 @@ class Task(ABC):
         self, parts: dict[str, Rows], names: tuple[str, ...] | None, *, declared: bool
     ) -> list[str]:
         """Refuse labels that nothing can be learnt or said about; returns warnings. `declared`: by the recipe."""
+
+    def kept(self, rows: Rows) -> Rows:
+        """The rows of a split without those that the data was read without."""
+        return rows
 
     def labelled_for(self, metric: str, splits: Splits) -> Splits:
         """The splits with the labels that the metric takes for granted, where the data says none."""
@@ -356,9 +366,14 @@ class Task(ABC):
         """How a model answers, by what it gave on the rows that select."""
         return self.default_answering()
 
+    def tuned_on(self, metric: str, logits: Logits, rows: Rows, model: Reader) -> Answering:
+        """The same, for tasks that must know what the model read; every row has a label."""
+        assert rows.labels is not None
+        return self.tuned(metric, logits, rows.labels, model.labels)
+
     @property
     def is_tuned(self) -> bool:
-        """`tuned` looks at its arguments."""
+        """`tuned`, or `tuned_on`, looks at its arguments."""
         return False
 
     # Judging
@@ -439,8 +454,10 @@ class Task(ABC):
     def read_label(self, told: Any, labels: Sequence[str]) -> Any:
         """One row's label, an element of `Rows.labels`; raises `Fault`."""
 
-    def file_row(self, row: Mapping[str, object], text: str, label: str | None) -> Mapping[str, object]:
-        """A row of a user's file with a text and a label in these columns; raises `Fault`."""
+    def file_row(
+        self, row: Mapping[str, object], text: str, label: str | None, text_pair: str | None = None
+    ) -> Mapping[str, object]:
+        """A row of a user's file with its texts and a label in these columns; raises `Fault`."""
         return row
 
     @abstractmethod

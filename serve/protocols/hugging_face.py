@@ -84,7 +84,7 @@ def routes(model: Model, questions: Questions) -> APIRouter:
 
 def example_pair(answering: Answering) -> dict[str, str]:
     """For people."""
-    return dict(zip(answering.PAIR_FIELDS, ("a fine film", "a good one"), strict=True))
+    return dict(zip(answering.PAIR_FIELDS, answering.EXAMPLE_PAIR, strict=True))
 
 
 def parse(
