@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from app.tasks.multi_label import MultiLabel
+from app.tasks.question_answering import QuestionAnswering
 from app.tasks.regression import Regression
 from app.tasks.sentence_similarity import SentenceSimilarity
 from app.tasks.task import Aim, Task
@@ -18,6 +19,7 @@ TASKS: Mapping[str, type[Task]] = {
     "multi-label": MultiLabel,
     "token-classification": TokenClassification,
     "embedding": SentenceSimilarity,
+    "question-answering": QuestionAnswering,
 }
 
 __all__ = ["TASKS", "Aim", "Task", "default_task", "task_of"]

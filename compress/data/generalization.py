@@ -51,6 +51,7 @@ def _read(name: str, path: str, options: DataOptions, splits: Splits, task: Task
             "name the file itself",
         )
     (data,) = raw.values()
+    task = task.reading(leaves_out=options.misplaced_answers == "leave_out")
     columns = find_columns(
         data,
         options.columns.text,
@@ -70,4 +71,6 @@ def _read(name: str, path: str, options: DataOptions, splits: Splits, task: Task
             "name the column as it is named in the data, or take the file out",
         )
     labels = task.read_labels(data, columns, name)
-    return Rows(texts, task.known_space(labels, splits.label_names, splits.label_count).ids(labels, name))
+    return task.kept(
+        Rows(texts, task.known_space(labels, splits.label_names, splits.label_count).ids(labels, name))
+    )

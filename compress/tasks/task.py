@@ -27,7 +27,9 @@ from serve.tasks import Answering, SingleLabel
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
+    from compress.data.rows import Rows
     from compress.models.source import ModelSource
+    from compress.tasks.interface.terms import Reader
 
 
 class Task(DataPart, TrainingPart, JudgingPart, TellingPart):
@@ -51,6 +53,8 @@ class Task(DataPart, TrainingPart, JudgingPart, TellingPart):
     # Names that columns usually have with it, looked for before all others.
     text_columns: ClassVar[tuple[str, ...]] = ()
     label_columns: ClassVar[tuple[str, ...]] = ()
+    unlabelled_means: ClassVar[str] = "every label is -1"  # of a split, for people
+    tunes: ClassVar[str] = "its thresholds"  # what `tuned` finds, for people
 
     @property
     def key(self) -> str:
@@ -107,10 +111,19 @@ class Task(DataPart, TrainingPart, JudgingPart, TellingPart):
         """How a model answers, by what it gave on the rows that select."""
         return self.default_answering()
 
+    def tuned_on(self, metric: str, logits: Logits, rows: Rows, model: Reader) -> Answering:
+        """The same, for tasks that must know what the model read; every row has a label."""
+        assert rows.labels is not None
+        return self.tuned(metric, logits, rows.labels, model.labels)
+
     @property
     def is_tuned(self) -> bool:
-        """`tuned` looks at its arguments."""
+        """`tuned`, or `tuned_on`, looks at its arguments."""
         return False
+
+    def reading(self, *, leaves_out: bool) -> Task:
+        """The task with what a recipe says of how its data is read: answers that are misplaced are left out."""
+        return self
 
     def settled(self, train: Labels | None) -> Task:
         """The task with what it takes from the labels of train."""

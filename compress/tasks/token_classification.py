@@ -356,7 +356,9 @@ class TokenClassification(Task):
         """See `Task`."""
         return read_words(told, labels)
 
-    def file_row(self, row: Mapping[str, object], text: str, label: str | None) -> Mapping[str, object]:
+    def file_row(
+        self, row: Mapping[str, object], text: str, label: str | None, text_pair: str | None = None
+    ) -> Mapping[str, object]:
         """See `Task`: words joined, and tags with the places of their words."""
         return joined_row(row, text, label)
 

@@ -30,6 +30,7 @@ from app.selection import Selection, counts, select
 from app.subject import Subject, subject
 from app.tasks import task_of
 from app.tasks.numbers import Numbers
+from app.tasks.question_answering import QuestionAnswering
 from app.views.answers import answers, outcome, words
 from app.views.cards import head
 from app.views.rows import against_report, listed
@@ -41,7 +42,7 @@ from serve.bundle import read
 from serve.client import Endpoint
 from serve.inputs import Input
 from serve.runtime import OnnxRuntime
-from serve.tasks import Answer, Tagging
+from serve.tasks import Answer, Extraction, Tagging
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -177,6 +178,11 @@ def test_cards_figures_and_overview_show_the_reports_numbers(shown: Shown) -> No
         assert f"{named} {learnt['score']:.3f}" in seen
         assert f"{report['fidelity']['correlation']:.3f}" in plain(head(report, "t"))
         return
+    if isinstance(task, QuestionAnswering):
+        places = [place_of(*pair) for pair in zip(*answers_, strict=True)]
+        for name in ("the same words", *task.classes):
+            assert f"{name} {places.count(name)}" in seen
+        return
     items = [[items_of(answer) for answer in some] for some in answers_]
     for name in task.classes:
         taught_, learnt_ = (
@@ -188,6 +194,16 @@ def test_cards_figures_and_overview_show_the_reports_numbers(shown: Shown) -> No
     if report["fidelity"]["flips_of"] == "entities":
         alike = report["fidelity"]["alike"]
         assert all(f"{kind} {count} " in seen for kind, count in alike.items())
+
+
+def place_of(taught: Any, learnt: Any) -> str:
+    """How two answers lie to each other, character by character."""
+    both = [set(range(one.start, one.end)) for one in (taught, learnt)]
+    if both[0] == both[1]:
+        return "the same words"
+    if not all(both):
+        return "only the teacher answers" if both[0] else "only the student answers"
+    return "words that overlap" if both[0] & both[1] else "another place"
 
 
 def items_of(answer: Any) -> set[tuple[Any, ...]]:
@@ -216,6 +232,8 @@ def test_rows_are_narrowed_by_what_the_task_has(shown: Shown) -> None:
 
 
 def apart_items(one: Both) -> set[tuple[Any, ...]]:
+    if isinstance(one.student, Extraction):
+        return {(place_of(one.row.teacher, one.student),)}
     return items_of(one.row.teacher) ^ items_of(one.student)
 
 
@@ -319,6 +337,8 @@ def seen_of(shown: Shown, answer: Any) -> list[str]:
         return [f"{answer.score:.{2 if shown.made.name == 'regression' else 3}f}"]
     if isinstance(answer, Tagging):
         return [one["entity_group"] for one in answer.entities]
+    if isinstance(answer, Extraction):
+        return [answer.label, f"{answer.score:.1%}"]
     return [f"{answer.probabilities[label]:.1%}" for label in answer.labels] or ["no label"]
 
 

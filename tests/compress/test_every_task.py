@@ -76,7 +76,8 @@ class Done:
 
     def body(self, inputs: list[Input]) -> list[Any]:
         """As `POST /` takes them."""
-        return [{"text": one[0], "text_pair": one[1]} if isinstance(one, tuple) else one for one in inputs]
+        names = self.case.fields
+        return [dict(zip(names, one, strict=True)) if isinstance(one, tuple) else one for one in inputs]
 
 
 @pytest.fixture(scope="module", params=CASES, ids=lambda case: case.name)
@@ -107,7 +108,7 @@ def test_the_verdict_rests_on_the_metric_of_the_field(done: Done) -> None:
     assert teacher.score > done.case.least
     assert teacher.score_ci[0] < teacher.score_ci[1]
     assert teacher.score_ci[0] <= teacher.score <= teacher.score_ci[1]
-    labels = [row["label"] for row in done.rows]
+    labels = [done.case.gold(row) for row in done.rows]
     answers = [done.case.answer(answer) for answer in serve.load(done.run.bundle).predict(done.asked)]
     assert shipped.score == pytest.approx(done.case.metric(labels, answers), abs=1e-6)
     fidelity = report.fidelity
@@ -227,6 +228,13 @@ def test_clients_over_a_socket_get_the_same(done: Done) -> None:
         if done.embeds:
             hub = InferenceClient(model=f"{url}/")
             assert hub.feature_extraction(str(some[0]))[0].tolist() == _near(expected[0].told())
+        elif done.case.name == "question-answering":
+            hub = InferenceClient(model=f"{url}/")
+            given = hub.question_answering(question=some[0][0], context=some[0][1])
+            assert not isinstance(given, list)
+            assert {name: given[name] for name in ("score", "start", "end", "answer")} == _near(
+                expected[0].told()
+            )
         elif not done.case.pairs and done.case.scores_labels:
             hub = InferenceClient(model=f"{url}/")
             (first,) = [hub.text_classification(text, top_k=2) for text in some[:1] if isinstance(text, str)]
@@ -276,6 +284,7 @@ def test_the_plan_and_the_inspection_say_what_it_is(done: Done) -> None:
         "regression": "a number",
         "embeddings": "a vector of 32 numbers (mean pooling)",
         "token-classification": "entities of 2 types: food, sport",
+        "question-answering": "answers of up to 15 tokens of the context, or none",
     }
     task = read(done.run.bundle).manifest.task
     assert f"{task}, {about[done.case.name]}" in shown.get()
@@ -286,7 +295,12 @@ def test_any_text_gets_an_answer(done: Done) -> None:
     answers = runtime.predict(done.case.asked(HOSTILE))
     assert len(answers) == len(HOSTILE)
     told = [answer.told() for answer in answers]
-    numbers = [np.ravel(one) if done.embeds else [score["score"] for score in one] for one in told]
+    numbers = [
+        np.ravel(one)
+        if done.embeds
+        else [score["score"] for score in (one if isinstance(one, list) else [one])]
+        for one in told
+    ]
     assert all(np.isfinite(one).all() for one in numbers)
     with pytest.raises(InputError, match="at most 100,000"):
         runtime.predict(done.case.asked(["a" * 100_001, "b"]))

@@ -21,7 +21,8 @@ import serve
 from compress.data.rows import Rows
 from compress.judge.fidelity import fidelity
 from compress.judge.metrics import score
-from compress.tasks import MultiLabel, Regression, Task, TokenClassification
+from compress.tasks import MultiLabel, QuestionAnswering, Regression, Task, TokenClassification
+from compress.tasks.answer_files import padded_labels
 from compress.tasks.sentence_similarity import SentenceSimilarity
 from compress.tasks.words import padded_words
 from serve.bundle import sha256
@@ -58,6 +59,7 @@ class Recipe:
     pooled: str | None  # how the words' numbers become a text's
     bias: Sequence[float] = ()
     pairs: bool = False
+    outputs: Sequence[str] = ()  # a column of the table each, where there are several
 
 
 def make_bundles(recipe: Recipe, folder: Path, base: Path, report: Mapping[str, Any]) -> Made:
@@ -72,7 +74,7 @@ def make_bundles(recipe: Recipe, folder: Path, base: Path, report: Mapping[str, 
         shutil.copytree(base, paths[who])
         _write_tokenizer(paths[who] / "tokenizer.json", vocabulary)
         table = recipe.table(vocabulary, np.random.default_rng(seed), noise)
-        _write_graph(paths[who] / "onnx/model.onnx", table, recipe.pooled, recipe.bias, _output(recipe))
+        _write_graph(paths[who] / "onnx/model.onnx", table, recipe.pooled, recipe.bias, _outputs(recipe))
         (paths[who] / "evaluation.jsonl").unlink()
         _write_manifest(paths[who], recipe, who)
     rows = Rows(texts, gold)
@@ -99,8 +101,8 @@ def make_bundles(recipe: Recipe, folder: Path, base: Path, report: Mapping[str, 
     return Made(recipe.name, student, paths["teacher"], json.loads(json.dumps(lines)), recipe.pairs)
 
 
-def _output(recipe: Recipe) -> str:
-    return str(recipe.manifest.get("output", "logits"))
+def _outputs(recipe: Recipe) -> list[str]:
+    return list(recipe.outputs) or [str(recipe.manifest.get("output", "logits"))]
 
 
 def _split(text: str) -> list[str]:
@@ -121,7 +123,9 @@ def _write_tokenizer(path: Path, vocabulary: Sequence[str]) -> None:
     tokenizer.save(str(path))
 
 
-def _write_graph(path: Path, table: Table, pooled: str | None, bias: Sequence[float], output: str) -> None:
+def _write_graph(
+    path: Path, table: Table, pooled: str | None, bias: Sequence[float], outputs: Sequence[str]
+) -> None:
     """A row of the table for each word; its sum or mean over the attended ones, where it is `pooled`."""
     node = helper.make_node
     constants = {
@@ -138,9 +142,15 @@ def _write_graph(path: Path, table: Table, pooled: str | None, bias: Sequence[fl
         node("ReduceSum", ["attended", "tokens"], ["sum"], keepdims=0),
         node("ReduceSum", ["column", "tokens"], ["count"], keepdims=0),
         node("Div", ["sum", "count"], ["mean"]),
-        node("Add", [{None: "attended", "sum": "sum", "mean": "mean"}[pooled], "bias"], [output]),
+        node("Add", [{None: "attended", "sum": "sum", "mean": "mean"}[pooled], "bias"], ["numbers"]),
     ]
-    axes = ["texts", *["tokens"] * (pooled is None), table.shape[1]]
+    axes: list[Any] = ["texts", *["tokens"] * (pooled is None)]
+    if len(outputs) > 1:  # a column of the table each
+        nodes += [node("Split", ["numbers"], [f"{name}_column" for name in outputs], axis=-1, num_outputs=2)]
+        nodes += [node("Squeeze", [f"{name}_column", "last"], [name]) for name in outputs]
+    else:
+        nodes += [node("Identity", ["numbers"], list(outputs))]
+        axes.append(table.shape[1])
     graph = helper.make_graph(
         nodes,
         "table",
@@ -148,10 +158,10 @@ def _write_graph(path: Path, table: Table, pooled: str | None, bias: Sequence[fl
             helper.make_tensor_value_info(name, TensorProto.INT64, ["texts", "tokens"])
             for name in ("input_ids", "attention_mask")
         ],
-        [helper.make_tensor_value_info(output, TensorProto.FLOAT, axes)],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, axes) for name in outputs],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
     checker.check_model(model, full_check=True)
     save(model, path)
 
@@ -253,6 +263,46 @@ def _tag_table(words: Sequence[str], drawn: np.random.Generator, noise: float) -
     table[words.index(wrong[0])] = 0
     table[words.index(wrong[0]), wrong[1]] = 2.5
     return table
+
+
+# Question answering
+
+_ASKED = [
+    ("Who wrote it ?", "It was written by {p} in {l} , people say ."),
+    ("Where was it written ?", "They say that {p} wrote it in {l} , and liked it ."),
+    ("Who liked it ?", "{p} liked it \U0001f600 , and so did nobody else in {l} ."),
+]
+
+
+def _questions(drawn: random.Random) -> list[tuple[Input, Any]]:
+    """Answers are people; of every fourth row the context names none."""
+    rows: list[tuple[Input, Any]] = []
+    for number in range(ROWS):
+        question, context = drawn.choice(_ASKED)
+        person = drawn.choice(_PEOPLE) if number % 4 else "nobody"
+        context = f"{number} " + context.format(p=person, l=drawn.choice(_PLACES))
+        start = context.index(person)
+        rows.append(((question, context), [(start, start + len(person))] if number % 4 else []))
+    return rows
+
+
+def _span_table(words: Sequence[str], drawn: np.random.Generator, noise: float) -> Table:
+    table = drawn.normal(-6, 0.3, (len(words), 2)).astype(np.float32)
+    table[0] = 1.0  # of [CLS]: that there is no answer
+    for name in _PEOPLE:
+        first, *_, last = [*_split(name), _split(name)[-1]]
+        if first in words:
+            table[words.index(first), 0] = 3
+            table[words.index(last), 1] = 3
+    wrong = {0.5: "lovelace", 1.0: "victoria"}[noise]  # of each model its own mistake
+    table[words.index(wrong)] = (3.6, 3.6) if noise == 1.0 else (3.4, -6.0)
+    if noise == 0.5:
+        table[words.index("ada"), 1] = 3.2
+    return table
+
+
+def _spans(labels: Sequence[Any]) -> NDArray[Any]:
+    return padded_labels([row or [(0, 0)] for row in labels])
 
 
 # Labels and numbers by words
@@ -415,5 +465,22 @@ RECIPES = [
         _vector_table,
         "mean",
         pairs=True,
+    ),
+    Recipe(
+        "question-answering",
+        QuestionAnswering(),
+        {
+            "task": "question-answering",
+            "labels": ["start", "end"],
+            "output": "start_logits",
+            "answering": {"kind": "question-answering", "longest": 6, "impossible": True, "overlap": 8},
+        },
+        "f1",
+        _questions,
+        _spans,
+        _span_table,
+        None,
+        pairs=True,
+        outputs=("start_logits", "end_logits"),
     ),
 ]
