@@ -195,6 +195,11 @@ class TokenClassification(Task):
             found.append(chip(f"{mark}{said}", look))
         return found
 
+    def plain(self, asked: Input, answer: Answer) -> str:
+        """See `Task`."""
+        (text,) = parts(asked)
+        return ", ".join(name(text, one) for one in keys(answer).values()) or "no entity"
+
     # For programs
 
     def told(self, answer: Answer) -> dict[str, Any]:
