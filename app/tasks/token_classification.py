@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, ClassVar
 
+from app.entities import Key, by_words, inside, joined, keys, name, right_ones, score_of
 from app.rows import Both, Difference, Row
 from app.tasks.task import Aim, Task, Who, chip, points
 from app.views.marked import Part, marked
@@ -14,8 +15,6 @@ from serve.tasks import Answer, Tagging
 from serve.tasks.entities import OUTSIDE, Told, kind_of
 
 _SHOWN = 4  # entities in a line of words, and differences of a row
-
-Key = tuple[int, int, str]  # first character, the one after the last, and the type
 
 
 class TokenClassification(Task):
@@ -66,7 +65,7 @@ class TokenClassification(Task):
     def difference(self, asked: Input, teacher: Any, student: Any) -> Difference:
         """Of the entities; the largest change is of the surest one that only one of the two finds."""
         taught, learnt = keys(teacher), keys(student)
-        scores = {key: _score(taught.get(key)) - _score(learnt.get(key)) for key in {**taught, **learnt}}
+        scores = {key: score_of(taught.get(key)) - score_of(learnt.get(key)) for key in {**taught, **learnt}}
         apart = taught.keys() ^ learnt.keys()
         if not scores:
             return Difference(True, "", 0.0)
@@ -78,7 +77,7 @@ class TokenClassification(Task):
         if row.label is None:
             return None
         words = [(int(start), int(end), str(tag)) for start, end, tag in row.label]
-        return by_words(answer, words) == gold(words)
+        return by_words(answer, words) == right_ones(words)
 
     # Looking through rows
 
@@ -105,7 +104,9 @@ class TokenClassification(Task):
             Tally(kind, counted[kind, True, True], counted[kind, True, False], counted[kind, False, True])
             for kind in self.classes
         ]
-        right = Counter(kind for one in rows if one.row.label is not None for *_, kind in gold(one.row.label))
+        right = Counter(
+            kind for one in rows if one.row.label is not None for *_, kind in right_ones(one.row.label)
+        )
         return tallies(
             "Who finds which entities",
             "Entities of the test rows by type. One with other ends, or of another type, counts for each model alone.",
@@ -163,8 +164,8 @@ class TokenClassification(Task):
         start, end, kind = key
         apart = theirs is not None and key not in theirs
         place = self.classes.index(kind) if kind in self.classes else 0
-        told = f"{kind}, {_score(one):.1%}{', the other model does not find it' * apart}"
-        return Part(start, end, kind, _score(one), place, apart, told)
+        told = f"{kind}, {score_of(one):.1%}{', the other model does not find it' * apart}"
+        return Part(start, end, kind, score_of(one), place, apart, told)
 
     def texts(self, one: Both) -> list[str]:
         """The text, with what only one finds standing out, and what both find."""
@@ -187,7 +188,7 @@ class TokenClassification(Task):
             right = None if one.right is None else one.right[place]
             mark = "" if right is None else "\u2713 " if right else "\u2717 "
             look = "" if right is None else "right" if right else "wrong"
-            what = ", ".join(f"{name(text, entity)} {_score(entity):.0%}" for entity in alone[:_SHOWN])
+            what = ", ".join(f"{name(text, entity)} {score_of(entity):.0%}" for entity in alone[:_SHOWN])
             more = f" and {len(alone) - _SHOWN} more" if len(alone) > _SHOWN else ""
             said = f"{who} only: {what}{more}" if alone else f"{who}: nothing else" if not one.apart.agree else (
                 f"{who}: {len(keys(answer)) or 'no'} entit{'y' if len(keys(answer)) == 1 else 'ies'}"
@@ -215,8 +216,8 @@ class TokenClassification(Task):
         if not answer.entities:
             return "The student finds no entity in this text, so there is nothing for words to speak for."
         (text,) = parts(asked)
-        best = max(answer.entities, key=_score)
-        wanted, kind = set(_inside(text, best).split()), best.get("entity_group")
+        best = max(answer.entities, key=score_of)
+        wanted, kind = set(inside(text, best).split()), best.get("entity_group")
 
         def strength(shortened: Input, found: Answer) -> float:
             assert isinstance(found, Tagging)
@@ -224,48 +225,12 @@ class TokenClassification(Task):
             alike = [
                 one
                 for one in found.entities
-                if one.get("entity_group") == kind and wanted & set(_inside(rest, one).split())
+                if one.get("entity_group") == kind and wanted & set(inside(rest, one).split())
             ]
-            return max(map(_score, alike), default=0.0)
+            return max(map(score_of, alike), default=0.0)
 
         called = name(text, best)
         return Aim(called, f"the score of {called}", strength, points)
-
-
-def keys(answer: Answer) -> dict[Key, Told]:
-    """The entities by where they stand and what they are."""
-    assert isinstance(answer, Tagging)
-    return {(int(one["start"]), int(one["end"]), str(_kind(one))): one for one in answer.entities}
-
-
-def name(text: str, one: Told) -> str:
-    """An entity for people, in the text's own spelling."""
-    return f"{_inside(text, one)} ({_kind(one)})"
-
-
-def gold(words: Sequence[Sequence[Any]]) -> set[Key]:
-    """The entities of tagged words: the number of the first word, the one after the last, and the type."""
-    found: list[tuple[int, int, str]] = []
-    for place, (_, _, tag) in enumerate(words):
-        prefix, kind = kind_of(str(tag))
-        if tag == OUTSIDE:
-            continue
-        goes_on = found and prefix != "B" and found[-1][1:] == (place, kind)
-        if goes_on:
-            found[-1] = (found[-1][0], place + 1, kind)
-        else:
-            found.append((place, place + 1, kind))
-    return set(found)
-
-
-def by_words(answer: Answer, words: Sequence[tuple[int, int, str]]) -> set[Key]:
-    """The entities of an answer in the same terms: a word is of the entity in which it begins."""
-    found: set[Key] = set()
-    for start, end, kind in keys(answer):
-        inside = [place for place, (first, *_) in enumerate(words) if start <= first < end]
-        if inside:
-            found.add((inside[0], inside[-1] + 1, kind))
-    return found
 
 
 def _right(one: Both) -> str:
@@ -273,33 +238,10 @@ def _right(one: Both) -> str:
     differ = keys(one.row.teacher).keys() ^ keys(one.student).keys()
     spans = [
         (one.row.label[first][0], one.row.label[last - 1][1], kind)
-        for first, last, kind in gold(one.row.label)
+        for first, last, kind in right_ones(one.row.label)
     ]
     there = sorted(
         span for span in spans if any(span[0] < end and start < span[1] for start, end, _ in differ)
     )
     named = ", ".join(f"{one.row.text[start:end]} ({kind})" for start, end, kind in there[:_SHOWN])
     return named or "no entity there"
-
-
-def joined(parts_: Sequence[Part]) -> list[Part]:
-    """Parts that overlap as one, so that none is lost."""
-    found: list[Part] = []
-    for one in sorted(parts_, key=lambda part: (part.start, part.end)):
-        if found and one.start < found[-1].end:
-            found[-1] = Part(found[-1].start, max(found[-1].end, one.end), apart=True)
-        else:
-            found.append(one)
-    return found
-
-
-def _kind(one: Told) -> Any:
-    return one.get("entity_group", one.get("entity"))
-
-
-def _score(one: Told | None) -> float:
-    return float(one["score"]) if one else 0.0
-
-
-def _inside(text: str, one: Told) -> str:
-    return text[int(one["start"]) : int(one["end"])]

@@ -11,13 +11,14 @@ from task_bundles import RECIPES, Made, make_bundles
 
 import serve
 from app.comparer import Comparer
+from app.entities import joined
 from app.evaluation import read_rows
 from app.launch import Reach, launch
 from app.page import build_page
 from app.rows import Row
 from app.stored_teacher import StoredTeacher
 from app.subject import Subject, subject
-from app.tasks.token_classification import TokenClassification, joined
+from app.tasks.token_classification import TokenClassification
 from app.views.answers import answers, words
 from app.views.marked import Part, marked
 from serve.bundle import read

@@ -46,6 +46,16 @@ def test_an_answer_is_right_where_it_matches_exactly_as_squad_has_it(gold: list[
 
 
 @pytest.mark.parametrize(
+    "words",
+    ["\u5317\u4eac", "\u5317\u4eac\u3002", "\u300a\u5317\u4eac\u300b", "\u4e0a\u6d77", "\u5317 \u4eac", ""],
+)
+def test_chinese_answers_match_without_their_signs(words: str) -> None:
+    context = "\u300a\u5317\u4eac\u300b\u5728\u5317\u4eac\u3002\u5317 \u4eac\u5728\u4e0a\u6d77"
+    found = TASK.is_right(row(["\u5317\u4eac"], extraction("", context), context), extraction(words, context))
+    assert found == (answer_value(EXACT_MATCH, words, ["\u5317\u4eac"], chinese=True) == 1)
+
+
+@pytest.mark.parametrize(
     ("taught", "learnt", "place"),
     [
         ("Ada", "Ada", None),
