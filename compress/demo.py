@@ -69,7 +69,7 @@ def live_teacher(name: str, bundle: Path) -> "Predictor":
         except ModuleNotFoundError as error:
             raise MissingExtraError("demo --teacher", str(error.name), "train") from None
         quiet_libraries()
-        trained = open_trained(name)
+        trained = open_trained(name, manifest.answering)
         _check_task(name, trained.answering, manifest.answering)
         predictor, labels = TorchPredictor(trained), trained.labels
     if sorted(labels) != sorted(manifest.labels):

@@ -183,5 +183,8 @@ def test_parts_that_overlap_lose_no_letter() -> None:
     html = marked("abcdefgh", [Part(1, 4, "X"), Part(2, 6, "Y"), Part(6, 99, "Z")])
     assert re.sub(r"<bdi.*?</bdi>|<[^>]+>", "", html) == "abcdefgh"
     assert [inside for inside, _ in marks_of(html)] == ["bcd", "gh"]
+    evil = "see <b>bold</b> & more"
+    assert "<b>" not in marked(evil, [Part(4, 15, "<i>", title='">')]) + marked(evil, [Part(0, 3)])
+    assert "&lt;b&gt;bold&lt;/b&gt;<bdi" in marked(evil, [Part(4, 15, "<i>")])
     together = joined([Part(2, 6), Part(1, 4), Part(7, 8)])
     assert [(part.start, part.end) for part in together] == [(1, 6), (7, 8)]
