@@ -56,7 +56,7 @@ class Measured:
     @property
     def noisy(self) -> bool:
         """Too few clean rounds: the figures prove nothing."""
-        from compress.judge.latency import MIN_CLEAN_ROUNDS
+        from compress.judge.report import MIN_CLEAN_ROUNDS
 
         return len(self.clean) < MIN_CLEAN_ROUNDS
 

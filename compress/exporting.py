@@ -19,7 +19,8 @@ from compress.data.rows import Rows
 from compress.data.unlabeled import read_unlabeled, unlabeled_files
 from compress.errors import ModelError, UserError
 from compress.judge.machine import machine, versions
-from compress.models.open import load_classifier, open_model
+from compress.models.heads import saved_head
+from compress.models.open import load_classifier, named_by, open_model
 from compress.models.source import ModelSource
 from compress.models.tokenizer import position_limit
 from compress.models.trained import Trained, load_trained, save_trained
@@ -36,10 +37,9 @@ from export.pack import pack
 from export.parity import ParityFinding
 from export.quantize import Quantize
 from export.target import ExportOptions
-from serve.bundle import MANIFEST, VerifiedOn
+from serve.bundle import MANIFEST, NOT_JUDGED, VerifiedOn
 
 DOCUMENT = "export.json"
-NOT_JUDGED = "not judged"  # the manifest's verdict
 MOST_TEXTS = 2000  # of a file, on which the export must prove itself
 
 
@@ -137,12 +137,24 @@ def _near(found: Found) -> list[str]:
 
 def _open(name: str, folder: Path, task: str) -> Trained:
     """The classifier as stages hold one: its tokenizer without padding, truncating at the model's limit."""
+    if (Path(name) / MANIFEST).is_file():
+        raise ModelError(
+            f"{name} is a bundle: it is exported already",
+            "a fine-tuned PyTorch model",
+            "serve it as it is, or give the model that it was made of",
+        )
     kinds = [one for one in TASKS if one.name == task]
     try:
         opened = open_model(ModelSource(model=name), kinds[0])
-    except ModelError as error:  # it points to a recipe, and there is none
-        remedy = error.remedy.replace("check teacher.model", "check MODEL")
-        raise ModelError(error.found, error.expected, remedy) from None
+    except UserError as error:
+        raise named_by(error, "MODEL") from None
+    trained_for = next((one.name for one in TASKS if one.head == saved_head(opened.config)), None)
+    if trained_for not in (None, task):
+        raise ModelError(
+            f"{name} was trained for {trained_for}, by the class in its config.json",
+            f"a model that was fine-tuned for {task}",
+            f"give --task {trained_for}",
+        )
     if not any(opened.is_trained_for(one) for one in kinds):
         raise ModelError(
             f"{name} has no trained {kinds[0].head_in_words}",

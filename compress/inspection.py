@@ -91,7 +91,8 @@ def _facts(found: Inspection) -> list[tuple[str, str]]:
             ("Data", f"{rows} rows, digest {found.report.data_digest[:_DIGEST]}"),
             ("Again", found.report.reproduce),
         ]
-    return [*facts, ("Next", f"compress verify {shlex.quote(found.bundle)}")]
+    command = "serve" if found.report is None else "verify"
+    return [*facts, ("Next", f"compress {command} {shlex.quote(found.bundle)}")]
 
 
 def _files(manifest: Manifest) -> Table:

@@ -37,6 +37,7 @@ from compress.training.device import Compute, choose_compute
 
 T = TypeVar("T")
 _TEXTS_TO_CUT = 256
+_UNKNOWN_AT_MOST = 0.02  # of the tokens, special ones included, before it is worth a note
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,11 @@ def _worth_knowing(
         notes.append(
             f"{cut:.2%} of the training texts are longer than {max_length} tokens and "
             + ("are read in windows" if windows else "lose their end")
+        )
+    if lengths.unknown > _UNKNOWN_AT_MOST:
+        notes.append(
+            f"{lengths.unknown:.1%} of the tokens of the training texts are unknown to the teacher's tokenizer, which "
+            "reads them all as one: a teacher of this language has their characters in its vocabulary"
         )
     if not task.answers_as.ONE_LABEL:
         notes.append(f"agreement is the share of {task.agreement_means}")

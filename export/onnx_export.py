@@ -42,19 +42,20 @@ def to_onnx(
     temporary = path.with_name(path.name + ".part")
     try:
         with silenced(), plain_padding_mask(), last_layer_for_first_token(model):
-            torch.onnx.export(
+            program = torch.onnx.export(
                 wrapper,
                 example(input_names),
-                str(temporary),
                 input_names=list(input_names),
                 output_names=[one.name for one in outputs],
                 dynamic_shapes={"tensors": tuple(dict(axes) for _ in input_names)},
                 dynamo=True,
                 opset_version=OPSET_23.opset,
-                external_data=False,
                 optimize=model.config.model_type not in NOT_OPTIMISED,
                 verbose=False,
             )
+            assert program is not None
+            _leave_names_to_outputs(program)
+            program.save(str(temporary), external_data=False)
     except OnnxExporterError as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(
@@ -65,3 +66,13 @@ def to_onnx(
     check_graph(onnx.load(str(temporary), load_external_data=False), OPSET_23, model.config, input_names)
     temporary.replace(path)
     return OnnxModel(path, "fp32", OPSET_23.opset)
+
+
+def _leave_names_to_outputs(program: torch.onnx.ONNXProgram) -> None:
+    """Rename inner values that bear an output's name: the exporter calls them by their operators, as in `embedding`."""
+    graph = program.model.graph
+    outputs = {value.name for value in graph.outputs}
+    for node in graph:
+        for value in node.outputs:
+            if value.name in outputs and not value.is_graph_output():
+                value.name = f"inner_{value.name}"

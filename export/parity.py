@@ -22,6 +22,7 @@ from export.model import OnnxModel
 from export.proof import ProofError
 from serve.bundle import GraphInput
 from serve.encoding import MAX_CHARACTERS, Integers, pad, tokenize
+from serve.errors import BundleError
 from serve.inputs import Input, joined
 from serve.session import Session, open_session
 from serve.tasks.answering import Output
@@ -84,7 +85,12 @@ class Reference:
         name = name or model.path.name
         with TemporaryDirectory(prefix="compress-proof-") as elsewhere:
             copy = Path(shutil.copy(model.path, elsewhere))
-            session = open_session(copy, self.labels, outputs=self.outputs)
+            try:
+                session = open_session(copy, self.labels, outputs=self.outputs)
+            except BundleError as error:  # of the copy nobody needs to know
+                raise BundleError(
+                    error.found.replace(str(copy), name), error.expected, error.remedy
+                ) from None
         found = [_answer(session, arrays, self.outputs, name) for arrays in self.batches]
         finding = self._compare(model, name, np.concatenate(found))
         for arrays in self.further:

@@ -45,6 +45,7 @@ QUANTIZED_MODEL = "onnx/model_quantized.onnx"
 EVALUATION = "evaluation.jsonl"
 REPORT = "report.json"
 REPORT_PAGE = "report.html"
+NOT_JUDGED = "not judged"  # the verdict of a bundle that was exported as it is
 SAFE_SUFFIXES = frozenset({".json", ".jsonl", ".md", ".onnx", ".txt", ".html"})
 
 _REBUILD = "make the bundle again with `compress run`, or copy it again from where it was made"

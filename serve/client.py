@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 
 from serve.errors import UserError
+from serve.info import Info
 from serve.inputs import Input, parts
-from serve.model import Info
 from serve.tasks import Answer
 
 _LARGEST_REPLY = 20_000_000  # bytes; over it something else than our endpoint answers

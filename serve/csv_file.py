@@ -18,6 +18,7 @@ from serve.errors import InputError
 from serve.inputs import Input
 from serve.predictor import Predictor
 from serve.tasks import Answering, SingleLabel
+from serve.text_encoding import how_to_convert, wide_encoding
 
 TEXT_COLUMNS = ("text", "sentence")  # looked for in this order
 PAIR_COLUMNS = (
@@ -209,6 +210,12 @@ def _text_index(source: Path, header: Sequence[str], column: str | None, added: 
 def _rows(source: Path) -> Iterator[tuple[int, list[str]]]:
     """Line number (where the row ends) and cells of every row that is not blank."""
     csv.field_size_limit(_LARGEST_CELL)
+    if wide := wide_encoding(source):
+        raise InputError(
+            f"{source} is {wide}",
+            "a CSV file in UTF-8",
+            f"save it again as CSV UTF-8, or convert it: {how_to_convert(wide)}",
+        )
     with source.open(encoding="utf-8-sig", newline="") as stream:
         reader = csv.reader(stream, strict=True)
         try:

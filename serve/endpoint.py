@@ -20,10 +20,10 @@ from serve import __version__, metrics
 from serve.errors import InputError
 from serve.front import Front, Questions, refusal_of
 from serve.guard import Guard
+from serve.info import Info
 from serve.key import Key
 from serve.ledger import Ledger, Log
 from serve.metrics import Metrics
-from serve.model import Info
 from serve.models import Models
 from serve.protocols import clouds, embed, hugging_face, open_inference, openai, tei
 from serve.protocols.clouds import Vertex

@@ -10,9 +10,9 @@ from grpc import aio
 from serve import __version__, tracing
 from serve.errors import InputError, UserError
 from serve.grpc_messages import MESSAGES, PACKAGE
+from serve.info import Info
 from serve.key import Key
 from serve.metrics import Metrics
-from serve.model import Info
 from serve.models import VERSION, Models
 from serve.protocols import open_inference, tensors
 from serve.protocols.scores import unreadable

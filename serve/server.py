@@ -16,12 +16,13 @@ from serve.bundle import Bundle, read
 from serve.endpoint import Settings, create_app
 from serve.errors import UserError
 from serve.guard import is_loopback
+from serve.info import describe
 from serve.key import Key
 from serve.ledger import log_line
 from serve.limits import Limits
 from serve.listening import check_host, listen
 from serve.metrics import Metrics
-from serve.model import Model, describe
+from serve.model import Model
 from serve.models import Models, check_name
 from serve.protocols.clouds import Vertex
 from serve.runtime import OnnxRuntime

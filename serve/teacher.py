@@ -12,18 +12,16 @@ from contextvars import Context
 from dataclasses import dataclass, replace
 from math import log
 from random import Random
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from serve.batcher import Answered
 from serve.errors import UserError
+from serve.info import Info
 from serve.inputs import Input
 from serve.refusal import Refusal
 from serve.tasks import Answer, Answering, Classification
-
-if TYPE_CHECKING:
-    from serve.model import Info
 
 _PENDING = 64  # samples that wait for the teacher; more are let go
 _LOGGED = 200  # disagreements that are remembered
@@ -172,7 +170,7 @@ def divergence(teacher: Answer, student: Answer) -> float:
     )
 
 
-def check_one_label(student: "Info", teacher: Answering) -> None:
+def check_one_label(student: Info, teacher: Answering) -> None:
     """Raise `UserError` where one of the two does not answer with one label for each text."""
     if not (student.answering.ONE_LABEL and teacher.ONE_LABEL):
         raise UserError(

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from serve.bundle import MANIFEST, Bundle, read
 from serve.errors import UserError
+from serve.info import Info, describe
 from serve.metrics import Metrics
-from serve.model import Info, Model, describe
+from serve.model import Model
 from serve.runtime import OnnxRuntime
 
 _LOG = logging.getLogger(__name__)

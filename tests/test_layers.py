@@ -10,6 +10,29 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("compress", "export", "serve", "app")
+# What a server has not installed, or what takes longer to load than all that it needs.
+HEAVY = {
+    "torch",
+    "transformers",
+    "datasets",
+    "pandas",
+    "pyarrow",
+    "onnx",
+    "onnxscript",
+    "optimum",
+    "accelerate",
+}
+HEAVY |= {
+    "gradio",
+    "plotly",
+    "scipy",
+    "sklearn",
+    "seqeval",
+    "psutil",
+    "huggingface_hub",
+    "safetensors",
+    "matplotlib",
+}
 
 # One forbidden import for each contract: where it is planted, and what is planted there.
 FORBIDDEN = [
@@ -74,7 +97,23 @@ def test_serving_loads_no_training_stack() -> None:
     assert len(modules) > 10
     loaded = loaded_by("\n".join(f"import {module}" for module in modules))
     assert "onnxruntime" in loaded
-    assert not loaded & {"torch", "transformers", "datasets", "onnx", "gradio", "scipy", "sklearn"}
+    assert not loaded & HEAVY
+
+
+def test_the_command_that_serves_loads_nothing_that_it_does_not_need(bundle_folder: Path) -> None:
+    """From the command line to the moment in which requests are taken: what keeps the start under a second."""
+    lines = [
+        f"import sys; sys.argv = ['compress', 'serve', {str(bundle_folder)!r}, '--port', '0', '--threads', '1']",
+        "import serve.server",
+        "def listens(app, models, *_): models.close()",
+        "serve.server._run = listens",
+        "from compress.cli import main",
+        "try: main()",
+        "except SystemExit as stopped: assert not stopped.code, stopped.code",
+    ]
+    loaded = loaded_by("\n".join(lines))
+    assert {"uvicorn", "fastapi", "onnxruntime", "tokenizers"} <= loaded
+    assert not loaded & HEAVY
 
 
 def test_help_answers_without_the_heavy_stack() -> None:

@@ -5,7 +5,7 @@ from html import escape
 from itertools import pairwise
 
 from app.live import Lately, Look, between, lately
-from serve.model import Info
+from serve.info import Info
 
 _WIDTH, _HEIGHT = 600, 120
 

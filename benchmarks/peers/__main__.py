@@ -27,8 +27,9 @@ from benchmarks.peers.peer import Arrays, Peer
 from benchmarks.peers.product import OPERATIONS, SIDE, encoder_operations, write_product
 from compress.bench.figures import ratio
 from compress.judge.interference import BUSY, others_share, read
-from compress.judge.latency import MIN_CLEAN_ROUNDS, rest
+from compress.judge.latency import rest
 from compress.judge.machine import machine, versions
+from compress.judge.report import MIN_CLEAN_ROUNDS
 from serve.bundle import Bundle, sha256
 from serve.bundle import read as read_bundle
 

@@ -41,6 +41,7 @@ class Contender:
     name: str  # as it was given
     runtime: Runtime
     precision: str
+    task: str  # by the Hub's name
     size_mb: float  # 10^6 bytes, of the file of weights
     opened: Callable[[int], Answerer]  # by the number of threads
 
@@ -74,15 +75,17 @@ def _bundle(name: str, device: Device) -> Contender:
         return runtime
 
     size_mb = bundle.model_path.stat().st_size / 1e6
-    return Contender(name, "onnxruntime", bundle.manifest.precision, size_mb, opened)
+    manifest = bundle.manifest
+    return Contender(name, "onnxruntime", manifest.precision, manifest.task, size_mb, opened)
 
 
 def _torch_model(name: str, device: Device, *, half: bool) -> Contender:
-    from compress.errors import MissingExtraError
+    from compress.errors import MissingExtraError, ModelError
 
     try:
         import torch
 
+        from compress.models.open import named_by
         from compress.models.predict import TorchPredictor
         from compress.models.trained import open_trained
         from compress.quiet import quiet_libraries
@@ -95,15 +98,19 @@ def _torch_model(name: str, device: Device, *, half: bool) -> Contender:
             "install it from pytorch.org, or leave --device out",
         )
     quiet_libraries()
-    trained = open_trained(
-        name
-    )  # once for each precision, since a model changes its weights to have the other
+    try:
+        # Once for each precision, since a model changes its weights to have the other.
+        trained = open_trained(name)
+    except UserError as error:
+        told = named_by(error, "--against")
+        raise ModelError(told.found, f"a bundle, or {told.expected}", told.remedy) from None
     if half:
         trained.model.half()
     return Contender(
         name,
         "torch",
         "fp16" if half else "fp32",
+        trained.task.name,
         (2 if half else 4) * trained.parameters / 1e6,
         lambda threads: TorchPredictor(trained, device=device, threads=threads),
     )

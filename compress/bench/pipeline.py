@@ -47,6 +47,7 @@ def run_bench(asked: Asked, progress: Progress) -> Bench:
         raise UserError(f"{', '.join(names)}", "different models", "name each once")
     kinds = _kinds_of_texts(asked)
     lined_up = [one for name in names for one in contenders(name, asked.device)]
+    _require_one_task(lined_up)
     every = {1, available_threads()} if asked.device == "cpu" else {available_threads()}
     threads = list(asked.threads) or sorted(every)
     cells = []
@@ -67,6 +68,17 @@ def run_bench(asked: Asked, progress: Progress) -> Bench:
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         reproduce=asked.reproduce,
     )
+
+
+def _require_one_task(lined_up: Sequence[Contender]) -> None:
+    first = lined_up[0]
+    for other in lined_up[1:]:
+        if other.task != first.task:
+            raise UserError(
+                f"{other.name} answers {other.task}, and {first.name} answers {first.task}",
+                "models of one task: only of those does a ratio of times say anything",
+                "leave it out, or bench each by itself",
+            )
 
 
 def _kinds_of_texts(asked: Asked) -> dict[str, list[Input]]:

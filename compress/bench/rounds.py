@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from compress.bench.contenders import Answerer
 from compress.judge.interference import BUSY, Read, others_share, read
-from compress.judge.latency import MIN_CLEAN_ROUNDS, rest
+from compress.judge.latency import rest
+from compress.judge.report import MIN_CLEAN_ROUNDS
 from serve.inputs import Input
 
 ROUNDS = 30  # clean ones, at most

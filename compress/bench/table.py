@@ -9,12 +9,14 @@ from rich.text import Text
 
 from compress.bench.document import AS_THEY_COME, Bench, Cell
 
+_WIDE = 20  # letters of a name that has a line of its own beside the figures
+
 
 def render(bench: Bench) -> RenderableType:
     """A table of times, one of the models themselves, and what was disturbed."""
     parts: list[RenderableType] = [_times(bench), Text(), _models(bench), Text()]
     facts = f"{bench.machine.processor}, {bench.machine.cores} cores. Text to label, tokenizer included; "
-    facts += "model alone: without it. Intervals (95 %) and p90 are in the JSON document."
+    facts += "model alone: without it. Intervals (95 %) and p90 are in the JSON document (--json, or --out FOLDER)."
     parts.append(Text(facts, style="dim"))
     noisy = sum(cell.noisy for cell in bench.cells)
     if noisy:
@@ -30,6 +32,8 @@ def render(bench: Bench) -> RenderableType:
 
 def _times(bench: Bench) -> Table:
     table = _table()
+    short = short_names([model.name for model in bench.models])
+    longest = max(map(len, short.values()))
     for title in (
         "model",
         "threads",
@@ -41,22 +45,35 @@ def _times(bench: Bench) -> Table:
         "texts / s",
         "first is",
     ):
-        table.add_column(title, justify="left" if title == "model" else "right", overflow="fold")
+        left = title == "model"
+        table.add_column(
+            title, justify="left" if left else "right", overflow="fold", no_wrap=left and longest <= _WIDE
+        )
     places: dict[tuple[int, int, str], list[Cell]] = {}
     for cell in bench.cells:
         places.setdefault((cell.threads, cell.batch, cell.texts), []).append(cell)
     for cells in places.values():
         for cell in cells:
-            table.add_row(*(Text(value) for value in _row(cell, bench.models[0].name)))
+            table.add_row(*(Text(value) for value in _row(cell, bench.models[0].name, short[cell.model])))
         table.add_section()
     return table
 
 
-def _row(cell: Cell, reference: str) -> Sequence[str]:
+def short_names(names: Sequence[str]) -> dict[str, str]:
+    """What tells models apart: the last part of a path, or as many as it takes."""
+    parts = {name: name.rstrip("/").split("/") for name in names}
+    for count in range(1, max(map(len, parts.values()), default=0) + 1):
+        found = {name: "/".join(own[-count:]) for name, own in parts.items()}
+        if len(set(found.values())) == len(names):
+            return found
+    return {name: name for name in names}
+
+
+def _row(cell: Cell, reference: str, name: str) -> Sequence[str]:
     low, high = cell.ratio_ci
     faster = f"{cell.ratio:.1f} x as fast [{low:.1f}, {high:.1f}]" if cell.model != reference else "-"
     return (
-        cell.model,
+        name,
         str(cell.threads),
         f"{cell.batch} x {cell.texts}"
         if cell.texts != AS_THEY_COME

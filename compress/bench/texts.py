@@ -23,6 +23,10 @@ def file_texts(path: Path) -> list[str]:
         raise InputError(
             f"--texts {path}", "a .txt file with one text in each line", "write the texts to one"
         )
+    if not path.is_file():
+        raise InputError(
+            f"--texts {path} is no file", "a .txt file with one text in each line", "check the path"
+        )
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
     except (OSError, UnicodeDecodeError) as error:

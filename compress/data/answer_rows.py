@@ -6,7 +6,7 @@ import datasets
 
 from compress.errors import DataError
 from compress.tasks.answer_places import Span, padded_spans, placed, told_answers
-from compress.tasks.task import Columns, Fault, Labels
+from compress.tasks.interface import Columns, Fault, Labels
 
 
 @dataclass(frozen=True)

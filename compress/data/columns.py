@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from compress.data.names import LABEL_NAMES, PAIR_NAMES, TEXT_NAMES
 from compress.errors import DataError
-from compress.tasks.task import Columns
+from compress.tasks.interface import Columns
 from serve.encoding import check_text
 from serve.errors import InputError
 from serve.inputs import Input

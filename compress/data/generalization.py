@@ -1,6 +1,7 @@
 """`data.generalization`: further labelled files, which are reported beside the test rows and never learnt from."""
 
 from compress.data.check import plain
+from compress.data.class_labels import class_names, with_names
 from compress.data.columns import find_columns
 from compress.data.read import read_raw
 from compress.data.rows import Rows, Splits
@@ -70,6 +71,10 @@ def _read(name: str, path: str, options: DataOptions, splits: Splits, task: Task
             "a label in every row, as in the data",
             "name the column as it is named in the data, or take the file out",
         )
+    if isinstance(columns.label, str):
+        known = class_names(data.features[columns.label])
+        if known is not None and {*known} <= {*(splits.label_names or ())}:
+            data = with_names(data, columns.label)  # it may number them in another order
     labels = task.read_labels(data, columns, name)
     return task.kept(
         Rows(texts, task.known_space(labels, splits.label_names, splits.label_count).ids(labels, name))

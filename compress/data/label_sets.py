@@ -9,10 +9,23 @@ import numpy as np
 
 from compress.data.rows import Rows
 from compress.errors import DataError
-from compress.tasks.label_cells import cell_labels, is_given
-from compress.tasks.task import Columns, Fault, Labels, Named
+from compress.tasks.interface import Columns, Fault, Labels, Named
+from compress.tasks.label_cells import cell_labels, is_given, ones_for
 
-RawSets = list[list[Any]]  # of each row its labels: names, or numbers
+UNLABELLED = -1  # what splits hold whose labels are not published
+
+
+@dataclass(frozen=True)
+class RawSets:
+    """One split as it was read."""
+
+    rows: list[list[Any]]  # of each row its labels: names, or numbers
+    width: int | None = None  # how many labels there are, where each row said so with 0 or 1 for every one
+
+    @property
+    def is_unlabelled(self) -> bool:
+        """Nothing but -1 stands in it."""
+        return all(row and {*row} == {UNLABELLED} for row in self.rows)
 
 
 @dataclass(frozen=True)
@@ -25,11 +38,18 @@ class LabelSets:
     def ids(self, raw: RawSets, split: str) -> Labels:
         """0 or 1, float32 (rows, labels)."""
         place = {name: number for number, name in enumerate(self.names or ())}
-        by_name = any(isinstance(label, str) for labels in raw for label in labels)
-        found = np.zeros((len(raw), self.count), dtype=np.float32)
-        for row, labels in enumerate(raw):
+        by_name = any(isinstance(label, str) for labels in raw.rows for label in labels)
+        found = np.zeros((len(raw.rows), self.count), dtype=np.float32)
+        if raw.width not in (None, self.count):
+            raise DataError(
+                f"each row of {split} has 0 or 1 for {raw.width} labels, and there are {self.count}: "
+                + _listed(self.names or range(self.count)),
+                "as many in each row as there are labels",
+                "list every label in data.labels, in the order of the rows",
+            )
+        for row, labels in enumerate(raw.rows):
             for label in labels:
-                number = place.get(str(label).strip()) if by_name else label
+                number = self._number(str(label).strip(), place) if by_name else label
                 if number is None or not 0 <= number < self.count:
                     raise DataError(
                         f"row {row + 1} of {split} has the label {label!r}",
@@ -39,14 +59,24 @@ class LabelSets:
                 found[row, number] = 1
         return found
 
+    def _number(self, label: str, place: Mapping[str, int]) -> int | None:
+        """By name; a string of digits is a number where no name is one."""
+        if label not in place and label.isascii() and label.isdigit() and not any(map(str.isdigit, place)):
+            return int(label)
+        return place.get(label)
+
 
 def read_label_sets(data: datasets.Dataset, columns: Columns, split: str) -> RawSets:
-    """The labels of each row of one split: of a column of lists, or the names of the columns that hold 1."""
+    """The labels of each row of one split: of a column of lists, or the names of the columns that hold 1.
+
+    Lists of one length that hold 0 or 1 for each label become the numbers of those with 1.
+    """
     if isinstance(columns.label, tuple):
         return _of_columns(data, columns.label, split)
     assert columns.label is not None
-    found: RawSets = []
-    for row, cell in enumerate(data[columns.label], start=1):
+    found: list[list[Any]] = []
+    for cell in data[columns.label]:
+        row = len(found) + 1
         try:
             labels = cell_labels(cell)
         except Fault as fault:
@@ -55,29 +85,47 @@ def read_label_sets(data: datasets.Dataset, columns: Columns, split: str) -> Raw
                 fault.expected,
                 "set data.columns.label to the column of lists, or to the list of columns of 0 and 1",
             ) from None
+        found.append(labels)
+    return _as_ones(found) or _checked(found, split)
+
+
+def _as_ones(rows: list[list[Any]]) -> RawSets | None:
+    """The numbers of the ones, where every row has 0 or 1 for each label and some row tells it from numbers."""
+    width = len(rows[0])
+    ones = [ones_for(row, width) for row in rows]
+    alike = all(len(row) == width and {*row} <= {0, 1} for row in rows)
+    if not alike or all(one is None for one in ones):
+        return None
+    return RawSets([[place for place, value in enumerate(row) if value] for row in rows], width)
+
+
+def _checked(rows: list[list[Any]], split: str) -> RawSets:
+    """Names, or whole numbers."""
+    for number, labels in enumerate(rows, start=1):
         wrong = [one for one in labels if isinstance(one, bool) or not isinstance(one, int | str)]
         if wrong:
             raise DataError(
-                f"row {row} of {split} has {wrong[0]!r} among its labels",
-                "names of labels, or their numbers",
+                f"row {number} of {split} has {wrong[0]!r} among its labels",
+                "names of labels, their numbers, or in every row 0 or 1 for each label",
                 "mend the row",
             )
-        found.append(labels)
-    return found
+    return RawSets(rows)
 
 
 def _of_columns(data: datasets.Dataset, columns: Sequence[str], split: str) -> RawSets:
-    found: RawSets = [[] for _ in range(len(data))]
+    found: list[list[Any]] = [[] for _ in range(len(data))]
     for column in columns:
         for row, value in enumerate(data[column]):
             try:
-                if is_given(value, column):
+                if value == UNLABELLED:
+                    found[row].append(UNLABELLED)
+                elif is_given(value, column):
                     found[row].append(column)
             except Fault as fault:
                 raise DataError(
                     f"row {row + 1} of {split} holds {fault.found}", fault.expected, str(fault.remedy)
                 ) from None
-    return found
+    return RawSets(found)
 
 
 def gather_label_sets(named: Named, raw: Mapping[str, RawSets]) -> LabelSets:
@@ -87,7 +135,10 @@ def gather_label_sets(named: Named, raw: Mapping[str, RawSets]) -> LabelSets:
     names = named.recipe or from_feature or named.file or named.columns or None
     if names is not None:
         return LabelSets(tuple(names), len(names))
-    found = {label for part in raw.values() for labels in part for label in labels}
+    widths = {part.width for part in raw.values()} - {None}
+    if widths:
+        return LabelSets(None, max(one for one in widths if one is not None))
+    found = {label for part in raw.values() for labels in part.rows for label in labels}
     if not found:
         raise DataError("no row has any label", "lists of labels", "check data.columns.label")
     if any(isinstance(label, str) for label in found):

@@ -21,12 +21,14 @@ class LabelSet:
     names: tuple[str, ...] | None
     count: int
 
-    by_name: bool  # a split of the data has names, so all are read as names
+    by_name: bool  # a split of the data has names, so all are read as names; else strings are numbers
 
     def ids(self, raw: RawLabels, split: str) -> NDArray[np.int64]:
         """Label ids of shape (rows,) for one split."""
         if self.by_name:
             raw = _as_names(raw)
+        elif isinstance(raw, list):
+            raw = np.array([*map(int, raw)], dtype=np.int64)
         if isinstance(raw, list):
             assert self.names is not None
             place = {name: index for index, name in enumerate(self.names)}
@@ -59,6 +61,8 @@ def gather_labels(
         raw = {part: _as_names(labels) for part, labels in raw.items()}
     from_feature = tuple(feature.names) if isinstance(feature, datasets.ClassLabel) else None
     names = from_recipe or from_feature or from_file
+    if names is not None and not any(_is_among(labels, names) for labels in raw.values()):
+        raw = _as_numbers(raw)
     train = raw["train"]
     if isinstance(train, list):
         names = names or tuple(sorted(set(train)))
@@ -78,9 +82,24 @@ def gather_labels(
 def known_labels(labels: RawLabels, names: Sequence[str] | None, count: int) -> LabelSet:
     """The data's label set, for names or ids; names that look like numbers (ratings) are names."""
     if isinstance(labels, list):
-        return LabelSet(tuple(names or map(str, range(count))), count, by_name=True)
+        if names is not None and not _is_among(labels, names):
+            labels = _as_numbers({"": labels})[""]
+        by_name = isinstance(labels, list)
+        return LabelSet(tuple(names or map(str, range(count))), count, by_name=by_name)
     numbers_are_names = names is not None and {str(label) for label in np.unique(labels)} <= set(names)
     return LabelSet(None if names is None else tuple(names), count, by_name=numbers_are_names)
+
+
+def _is_among(labels: RawLabels, names: Sequence[str]) -> bool:
+    """One of the labels is one of the names."""
+    return not {*_as_names(labels)}.isdisjoint(names)
+
+
+def _as_numbers(raw: Mapping[str, RawLabels]) -> Mapping[str, RawLabels]:
+    """The numbers that strings of digits are, where every label is one ("0", "1", as some files have them)."""
+    if not all(label.isascii() and label.isdigit() for labels in raw.values() for label in _as_names(labels)):
+        return raw
+    return {part: np.array([*map(int, labels)], dtype=np.int64) for part, labels in raw.items()}
 
 
 def _as_names(labels: RawLabels) -> list[str]:
@@ -120,6 +139,8 @@ def align(
     if data_names is None or is_generic(data_names):
         if generic:
             return identity
+        if data_names is None and {*model_names} == {str(number) for number in range(label_count)}:
+            return np.array([model_names.index(str(number)) for number in range(label_count)], dtype=np.int64)
         raise DataError(
             f"the labels of the data are numbers alone, and the teacher's are {_listed(model_names)}",
             "names for the numbers, so that they can be matched",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import datasets
 
 from compress.data.check import duplicates_warning
+from compress.data.class_labels import read_alike
 from compress.data.columns import ColumnNames, find_columns
 from compress.data.read import read_label_names, read_raw
 from compress.data.rows import Rows, Splits
@@ -13,7 +14,7 @@ from compress.data.stratify import cut, sample
 from compress.errors import DataError
 from compress.recipe import DataOptions, SplitNames
 from compress.tasks import SINGLE_LABEL, Task
-from compress.tasks.task import Named, Raw
+from compress.tasks.interface import Named, Raw
 
 TEST_SHARE = 0.2
 TEST_ROWS_AT_MOST = 5_000
@@ -46,7 +47,8 @@ def load_splits(options: DataOptions, seed: int, task: Task = SINGLE_LABEL) -> S
     if columns.text_pair is not None:
         notes.append(f"pairs of texts: {columns.text} and {columns.text_pair}")
     texts = {part: task.read_inputs(raw[name], columns, name) for part, name in names.items()}
-    labels = _labels(raw, names, columns, notes, task)
+    alike = read_alike(raw, names.values(), columns.label) if isinstance(columns.label, str) else raw
+    labels = _labels(alike, names, columns, notes, task)
     label_set = None
     if labels:
         feature = None if isinstance(columns.label, tuple) else raw[names["train"]].features[columns.label]

@@ -11,6 +11,7 @@ from datasets.exceptions import DatasetGenerationError, DatasetNotFoundError
 
 from compress.data.hub import is_local, require_hub
 from compress.errors import DataError
+from serve.text_encoding import how_to_convert, wide_encoding
 
 FORMATS = {".csv": "csv", ".tsv": "csv", ".jsonl": "json", ".json": "json", ".parquet": "parquet"}
 _KNOWN = "csv, tsv, jsonl, json or parquet"
@@ -92,6 +93,8 @@ def _read_files(files: list[Path]) -> datasets.Dataset:
     for file in files:
         if file.stat().st_size == 0:
             raise DataError(f"{file} is empty", "a header and rows", "check how it was written")
+        if file.suffix.lower() != ".parquet" and (wide := wide_encoding(file)):
+            raise DataError(f"{file} is {wide}", "text in UTF-8", f"convert it: {how_to_convert(wide)}")
     kind = kinds.pop()
     options: dict[str, object] = {}
     if kind == "csv":
@@ -112,7 +115,7 @@ def _unreadable(file: Path, kind: str, error: BaseException) -> DataError:
             return DataError(
                 f"{file} is not UTF-8 text ({cause})",
                 f"a {kind} file in UTF-8",
-                "convert it, for example: iconv -f latin1 -t utf-8 IN > OUT",
+                f"convert it, for example: {how_to_convert(None)}",
             )
     if any("corresponds to no data" in str(cause) for cause in causes):
         return DataError(f"{file} has no rows", "rows under the header", "check how the file was written")

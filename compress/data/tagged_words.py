@@ -13,8 +13,8 @@ import numpy as np
 from compress.data.rows import Rows
 from compress.data.tag_schemes import OUTSIDE, Scheme, as_iob2, iob2_names, scheme_of, split_tag
 from compress.errors import DataError
+from compress.tasks.interface import Columns, Fault, Labels, Named
 from compress.tasks.label_cells import cell_labels
-from compress.tasks.task import Columns, Fault, Labels, Named
 from compress.tasks.word_pieces import Span
 from compress.tasks.words import joined, padded_words, words_of
 from serve.encoding import check_text
@@ -136,7 +136,8 @@ def named_tags(raw: TaggedWords, numbered: Sequence[str] | None, split: str) -> 
     found: list[list[str]] = []
     for row, tags in enumerate(raw.tags, start=1):
         names = []
-        for tag in tags:
+        for read in tags:
+            tag = _number(read, numbered) if isinstance(read, str) and numbered else read
             if isinstance(tag, str):
                 names.append(tag.strip())
             elif numbered is not None and 0 <= tag < len(numbered):
@@ -152,6 +153,12 @@ def named_tags(raw: TaggedWords, numbered: Sequence[str] | None, split: str) -> 
                 )
         found.append(names)
     return found
+
+
+def _number(tag: str, numbered: Sequence[str]) -> int | str:
+    """The number that a string of digits is, where it is no name itself."""
+    plain = tag.strip()
+    return int(plain) if plain.isascii() and plain.isdigit() and plain not in numbered else tag
 
 
 def gather_tags(named: Named, raw: Mapping[str, TaggedWords]) -> Tags:

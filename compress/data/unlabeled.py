@@ -12,6 +12,7 @@ from compress.data.read import FORMATS, read_raw
 from compress.errors import DataError
 from serve.encoding import MAX_CHARACTERS, check_text
 from serve.errors import InputError
+from serve.text_encoding import how_to_convert, wide_encoding
 
 TEXT_SUFFIX = ".txt"
 _KNOWN = f"txt (a text in each line), {', '.join(suffix[1:] for suffix in FORMATS)}"
@@ -85,6 +86,8 @@ def _nearest(path: Path) -> str:
 def _lines(file: Path) -> Iterator[str]:
     """The stripped lines of a UTF-8 file that are not blank; raises `DataError` where there are none."""
     number, found = 0, False
+    if wide := wide_encoding(file):
+        raise DataError(f"{file} is {wide}", "text in UTF-8", f"convert it: {how_to_convert(wide)}")
     try:
         with file.open(encoding="utf-8-sig") as stream:
             # A limit, so that a file without line ends is refused and not held whole.
@@ -99,7 +102,7 @@ def _lines(file: Path) -> Iterator[str]:
         raise DataError(
             f"{file} is not UTF-8 text (after line {number}: {error.reason})",
             "text in UTF-8",
-            "convert it, for example: iconv -f latin1 -t utf-8 IN > OUT",
+            f"convert it, for example: {how_to_convert(None)}",
         ) from None
     if not found:
         raise _empty(file)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from compress.data.read import FORMATS
 from compress.errors import DataError
+from serve.text_encoding import how_to_convert, wide_encoding
 
 LONGEST = 1 << 24  # bytes; a longer line means a file without line ends
 PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
@@ -98,7 +99,7 @@ def _stripped(line: bytes, file: Path, number: int) -> bytes:
         raise DataError(
             f"line {number} of {file} is not UTF-8 text ({error.reason})",
             "text in UTF-8",
-            "convert the file, for example: iconv -f latin1 -t utf-8 IN > OUT",
+            f"convert the file, for example: {how_to_convert(wide_encoding(file))}",
         ) from None
 
 

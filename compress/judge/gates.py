@@ -10,8 +10,7 @@ from math import ceil
 from typing import Literal
 
 from compress.judge.bootstrap import Estimate
-from compress.judge.latency import MIN_CLEAN_ROUNDS
-from compress.judge.report import Fidelity, Gate, Invariance, Speedup, Status
+from compress.judge.report import MIN_CLEAN_ROUNDS, Fidelity, Gate, Invariance, Speedup, Status
 
 _ON_THRESHOLD = 1e-9  # closer than this, no number of rows would tell the two apart
 _NO_TEACHER = "the teacher's answers are not known"
@@ -95,7 +94,7 @@ def _speed(threshold: float, speedup: Speedup | None) -> Gate:
     if speedup is None:
         return _unknown(name, threshold, "the speed was not measured")
     measured = Estimate(speedup.p50, speedup.ci)
-    if speedup.rounds < MIN_CLEAN_ROUNDS:
+    if speedup.noisy:
         message = (
             f"{name} inconclusive: {_shown(measured, threshold)} was measured while other processes "
             f"were busy (clean rounds: {speedup.rounds}, needed: {MIN_CLEAN_ROUNDS}); "

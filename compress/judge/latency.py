@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from compress.judge.bootstrap import Estimate
 from compress.judge.interference import BUSY, Read, others_share, read
+from compress.judge.report import MIN_CLEAN_ROUNDS
 from serve.inputs import Input
 from serve.predictor import Predictor
 
-MIN_CLEAN_ROUNDS = 5  # fewer prove nothing: the result is noisy and its gate inconclusive
 _MAX_ROUNDS = 30
 _REPEATS = 3  # a busy machine may take this many times the planned rounds
 _BLOCK = 20  # texts in a turn

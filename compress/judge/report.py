@@ -9,6 +9,8 @@ from serve.bundle import Batches, Precision
 Status = Literal["pass", "fail", "inconclusive"]
 Interval = tuple[float, float]  # 95 %, low then high
 
+MIN_CLEAN_ROUNDS = 5  # of timing; fewer prove nothing: the result is noisy and its gate inconclusive
+
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -140,6 +142,11 @@ class Speedup(_Strict):
     by_threads: dict[str, float]
     rounds: int  # clean rounds used
     dropped_rounds: int  # rounds in which other processes were busy
+
+    @property
+    def noisy(self) -> bool:
+        """Too few clean rounds: the figures are there to be looked at, and prove nothing."""
+        return self.rounds < MIN_CLEAN_ROUNDS
 
 
 class Gate(_Strict):

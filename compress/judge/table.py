@@ -194,6 +194,8 @@ def speed_lines(speedup: Speedup) -> str:
         for threads, ratio in speedup.by_threads.items()
     ]
     rounds = f"{speedup.rounds} clean rounds, {speedup.dropped_rounds} dropped (others busy)"
+    if speedup.noisy:
+        rounds += ": not proven"
     return (
         f"{times(speedup.p50)} [{times(low)}, {times(high)}] times as fast as the teacher in PyTorch\n"
         f"{', '.join(counts)}; {rounds}"

@@ -17,6 +17,7 @@ from compress.judge.machine import machine, versions
 from compress.judge.metrics import Metric
 from compress.judge.paired import PairedRuns, mcnemar_of, paired_difference, paired_p_value
 from compress.judge.report import (
+    MIN_CLEAN_ROUNDS,
     Baseline,
     Cascade,
     ExportForm,
@@ -26,6 +27,7 @@ from compress.judge.report import (
     Parity,
     Report,
     Shift,
+    Speedup,
     Training,
 )
 from compress.judge.speedup import latency_rows, speedup
@@ -134,7 +136,7 @@ def make_report(
         parity=[_parity(finding) for finding in measured.parity],
         exports=list(measured.exports),
         trainings=list(measured.trainings),
-        notes=list(notes),
+        notes=[*notes, *_busy(fast)],
         labels=list(labels),
         rows={"train": len(splits.train), "validation": len(splits.validation), "test": len(splits.test)},
         data_digest=splits.digest(),
@@ -147,6 +149,16 @@ def make_report(
         teacher=asked.teacher,
         reproduce=asked.reproduce,
     )
+
+
+def _busy(fast: Speedup) -> list[str]:
+    if not fast.noisy:
+        return []
+    return [
+        f"other processes were busy while latency was measured (clean rounds: {fast.rounds}, needed: "
+        f"{MIN_CLEAN_ROUNDS}), so no time here proves anything; the same command on a quiet machine measures the "
+        "times again, and them alone"
+    ]
 
 
 def _baseline(

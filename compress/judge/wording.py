@@ -34,7 +34,9 @@ def sentence(report: Report) -> str:
     found = _kept(report)
     if report.speedup is not None:
         found += f" and answers {times(report.speedup.p50)} times as fast"
-        if any(gate.name == "min_speedup" and gate.status == "inconclusive" for gate in report.gates):
+        if report.speedup.noisy:
+            found += " (not proven: other processes were busy)"
+        elif any(gate.name == "min_speedup" and gate.status == "inconclusive" for gate in report.gates):
             found += " (not proven)"
     return f"{report.verdict.upper()}: {subject} {found}{_open_gates(report)}"
 

@@ -19,6 +19,7 @@ class Lengths:
     """Token counts of (a sample of) the texts, special tokens included."""
 
     counts: NDArray[np.int64]
+    unknown: float = 0.0  # share of the tokens that stand for what the vocabulary lacks
 
     @property
     def mean(self) -> float:
@@ -45,7 +46,7 @@ class Lengths:
 
 
 def measure_lengths(tokenizer: PreTrainedTokenizerFast, texts: Sequence[Input]) -> Lengths:
-    """Token counts without truncation; every n-th text when there are many."""
+    """Token counts without truncation, and the share of unknown tokens; every n-th text when there are many."""
     from tokenizers import Tokenizer
 
     backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
@@ -53,7 +54,9 @@ def measure_lengths(tokenizer: PreTrainedTokenizerFast, texts: Sequence[Input]) 
     backend.no_padding()
     step = max(1, len(texts) // SAMPLE)
     encodings = backend.encode_batch(list(texts[::step]))
-    return Lengths(np.asarray([len(encoding.ids) for encoding in encodings], dtype=np.int64))
+    counts = np.asarray([len(encoding.ids) for encoding in encodings], dtype=np.int64)
+    unknown = sum(encoding.ids.count(tokenizer.unk_token_id) for encoding in encodings)
+    return Lengths(counts, unknown / max(1, int(counts.sum())))
 
 
 def choose_max_length(wanted: int | None, lengths: Lengths, limit: int) -> int:

@@ -197,6 +197,12 @@ def _locate(name: str) -> tuple[str, bool]:
     return str(folder), True
 
 
+def named_by(error: UserError, argument: str) -> ModelError:
+    """The same of a model that an argument of a command names, and no recipe."""
+    remedy = error.remedy.replace("teacher.model: FOLDER", "a folder").replace("teacher.model", argument)
+    return ModelError(error.found, error.expected, remedy)
+
+
 def _is_cached(name: str) -> bool:
     try:
         return isinstance(try_to_load_from_cache(name, "config.json"), str)

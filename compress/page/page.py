@@ -146,7 +146,10 @@ def _tiles(report: Report) -> list[tuple[str, str, str]]:
         low, high = (times(bound) for bound in report.speedup.ci)
         count = report.speedup.threads
         against = f"the teacher in {RUNTIME_NAMES['torch']}, {count} thread{'s' * (count > 1)}"
-        tiles.append(("Times as fast", times(report.speedup.p50), f"[{low}, {high}] against {against}"))
+        doubt = "; not proven: others were busy" * report.speedup.noisy
+        tiles.append(
+            ("Times as fast", times(report.speedup.p50), f"[{low}, {high}] against {against}{doubt}")
+        )
     if shipped is not None:
         ratio = times(report.size_ratio)
         tiles.append(("Size", f"{shipped.size_mb:.1f} MB", f"the teacher is {ratio} times as large"))

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+from compress.tasks.interface import Fault
 from compress.tasks.multi_label import MultiLabel
 from compress.tasks.question_answering import QuestionAnswering
 from compress.tasks.regression import Regression
 from compress.tasks.sentence_similarity import SentenceSimilarity
-from compress.tasks.task import Fault, Task
+from compress.tasks.task import Task
 from compress.tasks.text_classification import SingleLabel
 from compress.tasks.token_classification import TokenClassification
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from compress.tasks.answer_places import Span, padded_spans, placed, told_answers
-from compress.tasks.task import Fault, Floats, Labels
+from compress.tasks.interface import Fault, Floats, Labels
 
 _REBUILD = "make the bundle again with `compress run`, or copy it again from where it was made"
 

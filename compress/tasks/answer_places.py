@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from compress.data.rows import NO_LABEL
-from compress.tasks.task import Fault, Labels
+from compress.tasks.interface import Fault, Labels
 
 Span = tuple[int, int]  # first character in the context and the one after the last
 NONE: Span = (0, 0)  # the place of the answer that there is none

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tokenizers import Encoding
 
 from compress.data.rows import NO_LABEL
-from compress.tasks.task import Labels, Logits
+from compress.tasks.interface import Labels, Logits
 from compress.tasks.word_targets import padded_targets
 from serve.tasks import Read, Tokens
 from serve.tasks.spans import context_tokens

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from compress.tasks.task import Fault
+from compress.tasks.interface import Fault
 
 _YES, _NO = {"1", "1.0", "true", "yes"}, {"0", "0.0", "false", "no", ""}
 
@@ -25,6 +25,18 @@ def cell_labels(cell: Any) -> list[Any]:
             "write a list, empty where a text has no label",
         )
     return cell
+
+
+def ones_for(labels: list[Any], width: int) -> list[int] | None:
+    """The places of the ones in a list that has 0 or 1 for each of so many labels; None for what is no such list.
+
+    A list of label numbers names none twice, which tells it from 0 and 1 for each of three labels or more.
+    """
+    numbers = [one for one in labels if isinstance(one, bool | int | float) and one in (0, 1)]
+    if len(labels) != width or len(numbers) != width or width < 2:
+        return None
+    tells = len({*numbers}) < width or not all(type(one) is int for one in numbers)
+    return [place for place, one in enumerate(numbers) if one] if tells else None
 
 
 def is_given(value: Any, column: str) -> bool:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from compress.data.names import first_of
 from compress.data.rows import Rows
 from compress.errors import ModelError
 from compress.judge.detail import mean_kl, reliability
 from compress.judge.metrics import score
-from compress.tasks.task import (
+from compress.tasks.interface import (
     Bools,
     Columns,
     Fault,
@@ -26,9 +27,9 @@ from compress.tasks.task import (
     Logits,
     Named,
     Raw,
-    Task,
     knows_more_than_chance,
 )
+from compress.tasks.task import Task
 from compress.tasks.text_classification import read_probabilities
 from compress.tasks.thresholds import tune
 from serve.tasks import Answer, Answering, LabelSet
@@ -76,8 +77,8 @@ class MultiLabel(Task):
         return read_label_sets(data, columns, split)
 
     def is_unlabelled(self, raw: Raw) -> bool:
-        """See `Task`: what says nothing of any label is no label; an empty list is one."""
-        return False
+        """See `Task`; an empty list says that a text has none of the labels."""
+        return bool(raw.is_unlabelled)
 
     def label_space(self, named: Named, raw: dict[str, Raw]) -> LabelSpace:
         """See `Task`."""
@@ -274,22 +275,29 @@ class MultiLabel(Task):
     def read_label(self, told: Any, labels: Sequence[str]) -> Any:
         """See `Task`."""
         if not isinstance(told, list) or any(one not in labels for one in told):
-            raise Fault(f" has the labels {told!r}", f"a list of labels among {', '.join(labels[:8])}")
+            raise Fault(f" has the labels {told!r}", f"a list of labels among {first_of(labels)}")
         return [float(label in told) for label in labels]
 
     def parse_label(self, cell: Any, labels: Sequence[str], names: dict[str, str]) -> Any:
         """A list, or in a csv file a cell that holds one as JSON; or 0 and 1 by column."""
-        from compress.tasks.label_cells import cell_labels
+        from compress.tasks.label_cells import cell_labels, ones_for
 
         wanted = {name.casefold(): name for name in labels}
         found = []
-        for one in cell_labels(cell):
+        told = cell_labels(cell)
+        if ones_for(told, len(labels)) is not None:
+            raise Fault(
+                f"{str(told)[:60]}: 0 or 1 for each label, and nothing says in which order",
+                f"names among {', '.join(labels[:8])}",
+                "write the labels by name, or a column of 0 and 1 for each",
+            )
+        for one in told:
             label = str(one).strip()
             name = wanted.get(label.casefold(), wanted.get(names.get(label, "").casefold()))
             if name is None:
                 raise Fault(
                     f"the label {one!r}",
-                    f"labels of the bundle: {', '.join(labels[:8])}",
+                    f"labels of the bundle: {first_of(labels)}",
                     "write the labels by name; numbers mean nothing without `data.labels` in the recipe",
                 )
             found.append(name)
@@ -307,6 +315,6 @@ class MultiLabel(Task):
         given = told.get("labels") if isinstance(told, Mapping) else None
         if not isinstance(given, list) or any(label not in labels for label in given):
             raise Fault(
-                f": the teacher's answer gives {given!r}", f"labels among {', '.join(labels[:8])}", _REBUILD
+                f": the teacher's answer gives {given!r}", f"labels among {first_of(labels)}", _REBUILD
             )
         return [[value, float(label in given)] for value, label in zip(row, labels, strict=True)]

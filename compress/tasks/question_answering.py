@@ -33,7 +33,7 @@ from compress.tasks.answer_tokens import (
     counted_tokens,
     token_counts,
 )
-from compress.tasks.task import (
+from compress.tasks.interface import (
     Bools,
     Columns,
     Floats,
@@ -43,9 +43,9 @@ from compress.tasks.task import (
     Named,
     Raw,
     Reader,
-    Task,
     knows_more_than_chance,
 )
+from compress.tasks.task import Task
 from compress.tasks.text_classification import SingleLabel
 from compress.tasks.thresholds import best_cut
 from compress.tasks.word_targets import padded_targets

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from compress.data.rows import Rows
 from compress.errors import DataError, ModelError
 from compress.judge.metrics import score
-from compress.tasks.task import (
+from compress.tasks.interface import (
     Bools,
     Columns,
     Fault,
@@ -26,9 +26,9 @@ from compress.tasks.task import (
     Logits,
     Named,
     Raw,
-    Task,
     knows_more_than_chance,
 )
+from compress.tasks.task import Task
 from serve.tasks import Answer, Answering
 from serve.tasks import Regression as Answers
 

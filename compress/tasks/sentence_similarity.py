@@ -21,15 +21,8 @@ from compress.data.rows import Rows, Splits
 from compress.errors import ModelError
 from compress.judge.metrics import score
 from compress.judge.retrieval import Retrieval, ranks
+from compress.tasks.interface import Bools, Fault, Floats, Labels, Logits, knows_more_than_chance
 from compress.tasks.regression import Regression, range_of
-from compress.tasks.task import (
-    Bools,
-    Fault,
-    Floats,
-    Labels,
-    Logits,
-    knows_more_than_chance,
-)
 from compress.tasks.vectors import read_vectors, tell_vectors
 from serve.tasks import Answer, Answering, Embedding
 from serve.tasks import SentenceEmbedding as Answers

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from compress.data.names import first_of
 from compress.data.tag_schemes import as_iob2, scheme_of
 from compress.errors import DataError
+from compress.tasks.interface import Fault
 from compress.tasks.label_cells import cell_labels
-from compress.tasks.task import Fault
 from compress.tasks.words import joined, words_of
 
 
@@ -21,7 +22,7 @@ def read_words(told: Any, labels: Sequence[str]) -> list[tuple[int, int, int]]:
     if not isinstance(told, list) or not all(_is_word(one, tags) for one in told):
         raise Fault(
             f" has the label {str(told)[:60]!r}",
-            f"[start, end, tag] for each word, with tags among {', '.join(labels[:8])}",
+            f"[start, end, tag] for each word, with tags among {first_of(labels)}",
         )
     return [(start, end, tags[tag]) for start, end, tag in told]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compress.tasks.task import Fault, Floats
+from compress.tasks.interface import Fault, Floats
 from compress.tasks.word_pieces import Span, first_pieces, word_groups
 from serve.tasks import Answer, Tagging
 from serve.tasks.entities import OUTSIDE, kind_of

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from compress.data.names import first_of
 from compress.data.rows import NO_LABEL, Rows
 from compress.errors import ModelError
 from compress.judge.detail import alike_by_class, flips_by_class, mean_kl, reliability
 from compress.judge.metrics import score
-from compress.tasks.task import (
+from compress.tasks.interface import (
     Bools,
     Columns,
     Fault,
@@ -22,9 +23,9 @@ from compress.tasks.task import (
     Logits,
     Named,
     Raw,
-    Task,
     knows_more_than_chance,
 )
+from compress.tasks.task import Task
 from serve.tasks import Answer
 
 if TYPE_CHECKING:
@@ -210,7 +211,7 @@ class SingleLabel(Task):
     def read_label(self, told: Any, labels: Sequence[str]) -> Any:
         """See `Task`."""
         if told not in labels:
-            raise Fault(f" has the label {told!r}", f"one of {', '.join(labels[:8])}")
+            raise Fault(f" has the label {told!r}", f"one of {first_of(labels)}")
         return labels.index(str(told))
 
     def parse_label(self, cell: Any, labels: Sequence[str], names: dict[str, str]) -> Any:
@@ -221,7 +222,7 @@ class SingleLabel(Task):
         if place is None:
             raise Fault(
                 f"the label {cell!r}",
-                f"one of the bundle's labels: {', '.join(labels[:8])}",
+                f"one of the bundle's labels: {first_of(labels)}",
                 "write the labels by name; numbers mean nothing without `data.labels` in the recipe",
             )
         return place
@@ -261,7 +262,7 @@ def read_probabilities(told: Any, labels: Sequence[str]) -> list[float]:
     ):
         raise Fault(
             f": the teacher's answer has probabilities of {', '.join(found or ['nothing'])}",
-            f"a probability for each of {', '.join(labels[:8])}",
+            f"a probability for each of {first_of(labels)}",
             _REBUILD,
         )
     return [float(found[label]) for label in labels]

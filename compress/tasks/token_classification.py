@@ -19,6 +19,18 @@ from compress.data.rows import NO_LABEL, Rows
 from compress.errors import ModelError
 from compress.judge.entities import tag_codes
 from compress.judge.metrics import score
+from compress.tasks.interface import (
+    Bools,
+    Columns,
+    Floats,
+    Labels,
+    LabelSpace,
+    Logits,
+    Named,
+    Raw,
+    Reader,
+    knows_more_than_chance,
+)
 from compress.tasks.tag_files import joined_row, parse_words, read_words, tell_words
 from compress.tasks.tagged_answers import (
     CONTINUES,
@@ -32,19 +44,7 @@ from compress.tasks.tagged_answers import (
     tell,
     word_tags,
 )
-from compress.tasks.task import (
-    Bools,
-    Columns,
-    Floats,
-    Labels,
-    LabelSpace,
-    Logits,
-    Named,
-    Raw,
-    Reader,
-    Task,
-    knows_more_than_chance,
-)
+from compress.tasks.task import Task
 from compress.tasks.text_classification import SingleLabel
 from compress.tasks.word_pieces import spans_of
 from compress.tasks.word_targets import (

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compress.tasks.task import Fault
+from compress.tasks.interface import Fault
 from serve.tasks.embedding import cosines
 
 _REBUILD = "make the bundle again with `compress run`, or copy it again from where it was made"

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from tokenizers import Encoding
 
 from compress.data.rows import NO_LABEL
-from compress.tasks.task import Labels, Logits
+from compress.tasks.interface import Labels, Logits
 from compress.tasks.word_pieces import Span, best_windows, plain_words, spans_of, window_pieces
 from serve.tasks import Read, Tokens
 from serve.tasks.answering import Array

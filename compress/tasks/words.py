@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from compress.data.rows import NO_LABEL
+from compress.tasks.interface import Fault, Labels
 from compress.tasks.label_cells import cell_labels
-from compress.tasks.task import Fault, Labels
 from compress.tasks.word_pieces import Span
 
-# Chinese and Japanese, which are written without spaces; data sets of them have a character for a word.
-_NO_SPACES = re.compile("[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+# Chinese and Japanese with their punctuation, which are written without spaces; data sets of them have a character for
+# a word.
+_NO_SPACES = re.compile("[\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
 
 
 def joined(words: Sequence[str]) -> tuple[str, list[Span]]:

@@ -11,6 +11,7 @@ from compress.verify.evidence import Evidence, evaluation_rows
 from serve.encoding import check_text
 from serve.errors import InputError
 from serve.inputs import Input
+from serve.text_encoding import how_to_convert, wide_encoding
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _KNOWN = "csv, tsv or jsonl"
@@ -90,6 +91,8 @@ def _rows(path: Path) -> Iterator[Mapping[str, object]]:
     suffix = path.suffix.lower()
     if suffix != ".jsonl" and suffix not in _SEPARATORS:
         raise InputError(f"{path} ends in {suffix or 'nothing'}", f"a {_KNOWN} file", "convert it")
+    if wide := wide_encoding(path):
+        raise InputError(f"{path} is {wide}", "a file in UTF-8", f"convert it: {how_to_convert(wide)}")
     number = 0
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:

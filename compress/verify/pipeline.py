@@ -12,7 +12,7 @@ from compress.judge.bootstrap import Estimate, score_interval
 from compress.judge.fidelity import fidelity
 from compress.judge.gates import Thresholds, judge, verdict
 from compress.judge.invariance import ROWS, invariance
-from compress.judge.latency import MIN_CLEAN_ROUNDS, LatencyResult, measure, pilot
+from compress.judge.latency import LatencyResult, measure, pilot
 from compress.judge.machine import machine, versions
 from compress.judge.metrics import Floats, Metric
 from compress.judge.report import Fidelity, Gate, Invariance, Report, Status
@@ -253,7 +253,7 @@ def _notes(
             f"the same file on the same rows scored {reported:.4f} where it was made and {scored.value:.4f} here: "
             "this machine computes otherwise"
         )
-    if any(result.rounds < MIN_CLEAN_ROUNDS for result in timings.values()):
+    if any(result.noisy for result in timings.values()):
         notes.append(
             "other processes were busy while latency was measured: look at it again on a quiet machine"
         )

@@ -3,7 +3,7 @@
 from pydantic import ValidationError
 
 from compress.judge.report import Report
-from serve.bundle import REPORT, Bundle
+from serve.bundle import NOT_JUDGED, REPORT, Bundle
 from serve.errors import BundleError
 
 REBUILD = "make the bundle again with `compress run`, or copy it again from where it was made"
@@ -13,6 +13,12 @@ def read_report(bundle: Bundle) -> Report:
     """The report in the bundle; raises `BundleError` where there is none that this version reads."""
     path = bundle.folder / REPORT
     if REPORT not in bundle.manifest.files:
+        if bundle.manifest.verdict == NOT_JUDGED:
+            raise BundleError(
+                f"{bundle.folder} was made by `compress export`, so nothing of it was judged",
+                "a bundle with the report of the run that made it",
+                "make one with `compress run`; `compress bench` times this one as it is",
+            )
         raise BundleError(f"{bundle.folder} has no {REPORT}", "the report of the run that made it", REBUILD)
     try:
         report = Report.model_validate_json(path.read_text(encoding="utf-8"))

@@ -7,9 +7,9 @@ from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from app.live import Look, Watch, between, lately, quantile_ms, read_look
 from app.views.live import live
 from serve.client import EndpointError
+from serve.info import Info
 from serve.limits import Limits
 from serve.metrics import Metrics
-from serve.model import Info
 
 INFO = Info(
     name="tiny", task="text-classification", labels=["a"], precision="int8", batching="batch", max_length=16,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import odd
 import pytest
 import torch
 import tritonclient.http as http_client
@@ -96,6 +97,12 @@ def client(done: Done) -> Iterator[TestClient]:
     settings = Settings(vertex=Vertex(None, "/vertex", None))
     with TestClient(make_app(done.run.bundle, settings=settings), "http://localhost") as client:
         yield client
+
+
+def test_every_model_was_exported_in_the_form_that_is_tried_first(done: Done) -> None:
+    """A form that the proof refuses is passed over for a slower one, and the run goes on."""
+    exports = done.run.report.exports
+    assert {(one.name, one.proven, one.reason) for one in exports} == {("opset-23", True, None)}
 
 
 def test_the_verdict_rests_on_the_metric_of_the_field(done: Done) -> None:
@@ -300,6 +307,59 @@ def test_any_text_gets_an_answer(done: Done) -> None:
     assert all(np.isfinite(one).all() for one in numbers)
     with pytest.raises(InputError, match="at most 100,000"):
         runtime.predict(done.case.asked(["a" * 100_001, "b"]))
+
+
+def every_request(done: Done, texts: list[str]) -> list[tuple[str, Any]]:
+    """Each text by every protocol that answers the task, alone and in one request with the others."""
+    asked = done.case.asked(texts) if not done.embeds else list(texts)
+    found: list[tuple[str, Any]] = []
+    for some in (*([one] for one in asked), asked):
+        body = done.body(some)
+        found += [(path, {"inputs": body[0] if len(body) == 1 else body}) for path in ("/", "/invocations")]
+        found.append(("/vertex", {"instances": body}))
+        if done.embeds:
+            found += [("/embed", {"inputs": body}), ("/v1/embeddings", {"input": body, "model": NAME})]
+        elif done.case.scores_labels:
+            found.append(
+                ("/predict", {"inputs": [list(one) if isinstance(one, tuple) else [one] for one in some]})
+            )
+        pair = isinstance(some[0], tuple)
+        columns = list(zip(*some, strict=True)) if pair else [some]
+        found += odd.tensors(NAME, dict(zip(("text", "text_pair"), columns, strict=False)))
+    return found
+
+
+def test_odd_texts_by_every_protocol(done: Done) -> None:
+    """An answer of finite numbers, or a refusal in words: never a failure of the server."""
+    settings = Settings(vertex=Vertex(None, "/vertex", None))
+    app = make_app(done.run.bundle, settings=settings)
+    with TestClient(app, "http://localhost", raise_server_exceptions=False) as client:
+        texts = list(odd.ODD.values())
+        assert odd.failures(client, every_request(done, texts)) == []
+        assert odd.failures(client, every_request(done, list(odd.HALVES)), refused=True) == []
+        assert odd.failures(client, every_request(done, ["a" * 100_001])[:4], refused=True) == []
+        assert (
+            client.post("/", json={"inputs": done.body(done.served[:1])}).status_code == 200
+        )  # it still stands
+
+
+def test_odd_texts_in_a_csv_file(done: Done, tmp_path: Path) -> None:
+    """As a spreadsheet on Windows saves it: a mark before the first column's name, other line ends."""
+    asked = done.case.asked(list(odd.ODD.values()))
+    rows = [list(one) if isinstance(one, tuple) else [one] for one in asked]
+    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+    header = ["text", "text_pair"][: len(rows[0])]
+    with source.open("w", encoding="utf-8-sig", newline="") as stream:
+        csv.writer(stream, lineterminator="\r\n", quoting=csv.QUOTE_ALL).writerows([header, *rows])
+    runtime = serve.load(done.run.bundle)
+    predict_csv(runtime, source, target, pairs=done.case.pairs, answering=runtime.answering)
+    with target.open(encoding="utf-8-sig", newline="") as stream:
+        written = list(csv.reader(stream))
+    assert [[cell.removeprefix("'") for cell in row[: len(header)]] for row in written[1:]] == [
+        [cell.removeprefix("'") for cell in row] for row in rows
+    ]
+    cells = [runtime.answering.cells(answer) for answer in runtime.predict(asked)]
+    assert [row[len(header) :] for row in written[1:]] == cells
 
 
 def test_the_demo_shows_it_or_says_that_it_does_not(done: Done) -> None:

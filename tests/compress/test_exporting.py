@@ -118,6 +118,24 @@ def test_a_model_without_a_trained_head_is_refused(command, tmp_path: Path) -> N
     assert "check MODEL" in said
 
 
+@pytest.mark.parametrize("task", ["token-classification", "sentence-similarity"])
+def test_a_model_of_another_task_is_refused(task: str, trained: Trained, command, tmp_path: Path) -> None:
+    """A classifier's states make vectors as well, which nobody tuned for anything."""
+    code, _, said = command(trained.folder, "--task", task, "--out", tmp_path / "out")
+    assert code == 2
+    assert f"{trained.folder} was trained for text-classification, by the class in its config.json" in said
+    assert f"a model that was fine-tuned for {task}" in said
+    assert "to do: give --task text-classification" in said
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_bundle_is_not_exported_again(bundle_folder: Path, command, tmp_path: Path) -> None:
+    code, _, said = command(bundle_folder, "--out", tmp_path / "out")
+    assert code == 2
+    assert "is a bundle: it is exported already" in said
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_export_that_is_not_its_model_writes_nothing(
     trained: Trained, command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

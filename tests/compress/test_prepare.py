@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from chinese import chinese_rows, save_character_encoder
 from tiny import tiny_recipe, tiny_rows, write_csv
 
 from compress import prepare as preparing
@@ -104,3 +105,14 @@ def test_run_with_data_and_teacher_writes_the_recipe_and_plans_it(tiny_encoder: 
     )
     assert "layers 1" in done.stdout
     assert read_recipe(tmp_path / "runs" / "tickets" / "tickets.yaml").data.path == str(data)
+
+
+def test_a_teacher_that_cannot_read_the_texts_is_told(tiny_encoder: Path, tmp_path: Path) -> None:
+    rows = chinese_rows(120, 1)
+    file = write_csv(tmp_path / "rows.csv", rows)
+    notes = prepare(check_recipe(tiny_recipe(file, tiny_encoder))).notes
+    assert any(
+        "tokens of the training texts are unknown to the teacher's tokenizer" in note for note in notes
+    )
+    reader = save_character_encoder(tmp_path / "encoder", [text for text, _ in rows])
+    assert not any("unknown" in note for note in prepare(check_recipe(tiny_recipe(file, reader))).notes)

@@ -34,8 +34,8 @@ from compress.verify.pipeline import verify_bundle
 from serve.batcher import Caps
 from serve.bundle import read
 from serve.errors import UserError
+from serve.info import describe
 from serve.limits import Limits
-from serve.model import describe
 
 
 def stage_times(folder: Path) -> dict[str, int]:
@@ -351,8 +351,9 @@ def test_a_threshold_inside_the_interval_is_exit_code_4_and_says_how_many_rows_s
 
 
 def test_gates_that_are_met_are_exit_code_0(tiny_run: TinyRun, run_again: Again) -> None:
-    code, said = run_again("gates.min_retention=0.5", "gates.max_size_mb=1")
+    code, said = run_again("gates.min_retention=0.5", "gates.max_size_mb=1", "gates.max_invariance_flips=0")
     assert code == 0, said
+    assert "max_invariance_flips met: 0 of 150 answers change" in said
     assert read(tiny_run.bundle).manifest.verdict == "pass"
 
 

@@ -161,6 +161,17 @@ def test_an_invalid_file_is_no_model(tmp_path: Path, tokenizer: Tokenizer) -> No
         )
 
 
+def test_a_file_that_cannot_be_loaded_is_named_and_not_the_copy_that_was_tried(
+    tokenizer: Tokenizer, tmp_path: Path
+) -> None:
+    model = small_model("bert")
+    held = make_reference(torch_forward(model), input_names(model), tokenizer, 0, TEXTS)
+    (tmp_path / "model.onnx").write_bytes(b"\x08\x07nonsense")
+    with pytest.raises(BundleError) as refused:
+        held.hold(OnnxModel(tmp_path / "model.onnx", "fp32", 23))
+    assert refused.value.found.startswith("model.onnx is no ONNX file")
+
+
 def test_the_export_does_not_leave_the_model_in_training(tmp_path: Path) -> None:
     model = small_model("bert")
     to_onnx(model, input_names(model), tmp_path / "model.onnx")

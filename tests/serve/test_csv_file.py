@@ -145,3 +145,15 @@ def test_a_failure_in_the_middle_leaves_what_was_there(tmp_path: Path) -> None:
 def test_only_a_header_gives_only_a_header(runtime: OnnxRuntime, tmp_path: Path) -> None:
     assert answered(runtime, tmp_path, "text\n") == []
     assert (tmp_path / "out.csv").read_text() == "text,predicted_label,score,truncated\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_a_wide_file_is_named_for_what_it_is(runtime: OnnxRuntime, tmp_path: Path, encoding: str) -> None:
+    told = refusal(runtime, tmp_path, "text\r\na good film\r\nein guter Film\r\n".encode(encoding))
+    assert f"is {encoding[:6].upper()}" in told
+    assert f"iconv -f {encoding[:6]} -t utf-8" in told
+
+
+def test_zeros_alone_make_no_file_wide(runtime: OnnxRuntime, tmp_path: Path) -> None:
+    (row,) = answered(runtime, tmp_path, "text\n" + "\x00" * 300 + "\n")
+    assert row["text"] == "\x00" * 300

@@ -4,6 +4,7 @@ import asyncio
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -35,6 +36,7 @@ class Opposite:
     def __init__(self, runtime: OnnxRuntime) -> None:
         self._runtime = runtime
         self.asked: list[str] = []
+        self.allowed: list[float | None] = []  # seconds, call by call
         self.busy = False
 
     async def answer(self, texts: list[str], seconds: float | None = None) -> Answered:
@@ -42,6 +44,7 @@ class Opposite:
         if self.busy:
             raise Refusal(429, "overloaded", "Try again.")
         self.asked += texts
+        self.allowed.append(seconds)
         return Answered([turned(one) for one in self._runtime.predict(texts)], 0.0, 0.0, 0.5, len(texts))
 
 
@@ -126,8 +129,10 @@ def test_the_cascade_hands_on_what_is_in_doubt(
         model = make_models(bundle_folder, metrics).first
         teacher = Opposite(runtime)
         model.cascade = Cascade(teacher, below, metrics.registry)
-        found = await model.answer(TEXTS)
+        found = await model.answer(TEXTS, 7.5)
         assert teacher.asked == doubtful
+        assert teacher.allowed == [7.5] * bool(doubtful)  # the client's deadline is the teacher's too
+        assert (found.infer_s >= 0.5) == bool(doubtful)  # its time is in the answer's headers
         for text, one, own in zip(TEXTS, found.answers, expected, strict=True):
             assert list(one.probabilities) == list(runtime.labels)  # in the student's order
             assert (one.label != own.label) == (text in doubtful)
@@ -166,6 +171,31 @@ def test_the_command_line_puts_a_teacher_beside(bundle_folder: Path) -> None:
     _put_beside(models.first, asked, Beside(bundle_folder, below=0.5), metrics)
     assert models.first.cascade is not None
     assert models.first.shadow is None
+    models.close()
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [({}, (0.05, False)), ({"share": 0.25, "keep_texts": True}, (0.25, True))]
+)
+def test_a_shadow_looks_at_the_share_that_was_asked_for(
+    bundle_folder: Path,
+    given: dict[str, Any],
+    expected: tuple[float, bool],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from serve.server import Beside, Serving, _put_beside
+
+    made = []
+
+    def shadow(_: object, share: float, __: object, *, keep_texts: bool = False) -> None:
+        made.append((share, keep_texts))
+
+    monkeypatch.setattr("serve.server.Shadow", shadow)
+    metrics = Metrics()
+    models = make_models(bundle_folder, metrics)
+    asked = Serving({NAME: bundle_folder}, threads=1, workers=1)
+    _put_beside(models.first, asked, Beside(bundle_folder, **given), metrics)
+    assert made == [expected]
     models.close()
 
 

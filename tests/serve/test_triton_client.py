@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import odd
 import pytest
 import tritonclient.grpc as grpc_client
 import tritonclient.http as http_client
@@ -198,6 +199,25 @@ def test_a_deadline_that_is_too_short(address: str) -> None:
     client = http_client.InferenceServerClient(address)
     with pytest.raises(InferenceServerException, match="deadline"):
         client.infer(NAME, [texts(http_client)], timeout=1)
+
+
+def test_odd_texts_over_grpc(grpc_address: str, runtime: OnnxRuntime) -> None:
+    """Half of a surrogate pair is no UTF-8, and a text over the limit is too long: said so, and all others answered."""
+    client = grpc_client.InferenceServerClient(grpc_address)
+
+    def answer(text: bytes) -> str:
+        tensor = grpc_client.InferInput("text", [1], "BYTES")
+        tensor.set_data_from_numpy(np.array([text], dtype=np.object_))
+        return client.infer(NAME, [tensor]).as_numpy("label")[0].decode()
+
+    for text in odd.ODD.values():
+        assert answer(text.encode()) == runtime.predict([text])[0].label
+    halves = [half.encode("utf-8", "surrogatepass") for half in odd.HALVES]
+    for wrong in (*halves, b"\xff\xfe", b"a" * 100_001):
+        with pytest.raises(InferenceServerException) as refused:
+            answer(wrong)
+        assert refused.value.status() == "StatusCode.INVALID_ARGUMENT"
+        assert len(refused.value.message().split()) > 3
 
 
 def test_truncation_is_told_over_http_and_grpc(address: str, grpc_address: str) -> None:

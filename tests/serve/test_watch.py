@@ -68,13 +68,17 @@ def test_a_new_version_is_put_in_and_nothing_is_lost(bundle_copy: Path, runtime:
         assert answered > 20
         assert model.info.bundle_sha256 == sha256(bundle_copy / MANIFEST) != before
         assert model.info.created.startswith("2026-01-03")
+        told = {"model": NAME, "precision": "fp32", "verdict": "pass"}
+        digests = {"sha256": before}, {"sha256": model.info.bundle_sha256}
+        counted = [metrics.registry.get_sample_value("compress_bundle_info", told | one) for one in digests]
+        assert counted == [None, 1]
         watching.cancel()
         await asyncio.to_thread(model.close)
 
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("fault", ["altered", "missing", "no json", "other labels"])
+@pytest.mark.parametrize("fault", ["altered", "missing", "no json", "other labels", "other task"])
 def test_a_broken_one_is_refused_and_the_old_one_goes_on(
     bundle_copy: Path, tmp_path: Path, fault: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -93,6 +97,8 @@ def test_a_broken_one_is_refused_and_the_old_one_goes_on(
             rewrite(bundle_copy, created="2027-01-01T00:00:00+00:00")
         elif fault == "no json":
             (bundle_copy / MANIFEST).write_text("{")
+        elif fault == "other task":
+            rewrite(bundle_copy, task="sentence-similarity")
         else:
             rewrite(bundle_copy, labels=["bad", "good"])
         await until(lambda: swaps(metrics, "refused") >= 1)

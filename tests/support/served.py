@@ -14,9 +14,10 @@ import serve
 from serve.batcher import Answerer, Caps
 from serve.bundle import read
 from serve.endpoint import Settings, create_app
+from serve.info import describe
 from serve.limits import Limits
 from serve.metrics import Metrics
-from serve.model import Model, describe
+from serve.model import Model
 from serve.models import Models
 from serve.slow_clients import PromptProtocol
 

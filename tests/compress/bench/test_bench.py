@@ -9,11 +9,15 @@ from pathlib import Path
 import onnx
 import onnxruntime as ort
 import pytest
+from rich.console import Console
 
+import serve
 from compress.bench.asked import numbers
+from compress.bench.contenders import contenders
 from compress.bench.document import Bench
 from compress.bench.placement import placement, require_placement
 from compress.bench.plot import figure, write_plot
+from compress.bench.table import render, short_names
 from compress.bench.texts import texts_of_length
 from compress.cli import main
 from serve.bundle import EVALUATION, read
@@ -83,7 +87,10 @@ def test_numbers_that_are_none_are_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--texts", "missing.txt"], "missing.txt"),
+        (["--texts", "missing.txt"], "--texts missing.txt is no file"),
+        (["--against", "./nowhere"], "no model folder at ./nowhere"),
+        (["--against", "./nowhere"], "expected: a bundle, or a folder with config.json"),
+        (["--against", "./nowhere"], "to do: check --against;"),
         (["--texts", "texts.csv"], "a .txt file with one text in each line"),
         (["--against", "BUNDLE"], "different models"),
         (["--lengths", "99"], "at most 16 tokens"),
@@ -104,6 +111,22 @@ def test_mistakes_are_told_before_anything_is_timed(
         main()
     assert stopped.value.code == 2
     assert told in capsys.readouterr().err
+
+
+def test_a_model_of_another_task_is_not_compared(
+    bundle_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(bundle_folder, other)
+    manifest = json.loads((other / "bundle.json").read_text())
+    (other / "bundle.json").write_text(json.dumps(manifest | {"task": "sentence-similarity"}))
+    monkeypatch.setattr(sys, "argv", ["compress", "bench", str(bundle_folder), "--against", str(other)])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 2
+    said = capsys.readouterr().err
+    assert f"{other} answers sentence-similarity, and {bundle_folder} answers text-classification" in said
+    assert "models of one task" in said
 
 
 def test_a_bundle_without_rows_asks_for_texts(
@@ -135,14 +158,47 @@ def test_the_plot_shows_every_model_and_needs_no_network(found: Bench, tmp_path:
 
 
 def test_the_profile_says_where_each_operator_was_computed(bundle_folder: Path) -> None:
-    import serve
-
     runtime = serve.load(bundle_folder)
     seen = placement(read(bundle_folder).model_path, runtime.arrays(["a good film"]), "cpu")
     assert list(seen) == ["CPUExecutionProvider"]
     operators = {node.op_type for node in onnx.load(str(read(bundle_folder).model_path)).graph.node}
     assert set(seen["CPUExecutionProvider"]) <= operators | {"FusedMatMul", "MatMulAddFusion", "Gemm"}
     require_placement(seen, "cpu", "it")
+
+
+def test_a_bundle_that_is_not_computed_on_the_gpu_is_not_timed(
+    bundle_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The session says that it is on the GPU; its profile says where it really is."""
+    load = serve.load
+    monkeypatch.setattr("serve.load", lambda name, *, threads, device: load(name, threads=threads))
+    monkeypatch.setattr(
+        "compress.bench.placement.placement", lambda path, arrays, device: placement(path, arrays, "cpu")
+    )
+    (one,) = contenders(str(bundle_folder), "cuda")
+    with pytest.raises(UserError, match="is not computed on cuda alone"):
+        one.opened(1)
+    (here,) = contenders(str(bundle_folder), "cpu")
+    monkeypatch.setattr("serve.load", load)
+    here.opened(1)
+
+
+def test_a_long_path_does_not_fill_the_table(found: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    Console(width=80).print(render(found))
+    first, _, second = capsys.readouterr().out.partition("cold start")
+    names = [model.name for model in found.models]
+    short = short_names(names)
+    assert set(short) == set(names)
+    assert len(set(short.values())) == len(names)
+    assert all(name not in first for name in names)
+    assert all(shown in first for shown in short.values())
+    assert second
+    assert short_names(["runs/a/bundle", "runs/b/bundle", "x"]) == {
+        "runs/a/bundle": "a/bundle",
+        "runs/b/bundle": "b/bundle",
+        "x": "x",
+    }
+    assert short_names(["only/one/"]) == {"only/one/": "one"}
 
 
 def test_an_operator_that_is_not_on_the_gpu_is_an_error() -> None:

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from tokenizers import Encoding
 
+from compress.bench.document import AS_THEY_COME
 from compress.bench.figures import QUANTILES, quantiles, ratio
-from compress.bench.rounds import Answerer, measure
+from compress.bench.pipeline import _cells
+from compress.bench.rounds import Answerer, Measured, Times, measure
 from compress.judge.interference import Counters
 
 
@@ -95,3 +97,18 @@ def test_quantiles_are_numpys_and_their_intervals_come_from_rounds() -> None:
     low, high = quantiles(uneven, seed=1)[0].ci
     narrow_low, narrow_high = quantiles(steady, seed=1)[0].ci
     assert high - low > 3 * (narrow_high - narrow_low)
+
+
+def test_each_figure_of_a_row_is_what_its_name_says() -> None:
+    random = np.random.default_rng(2)
+    times = {name: Times(random.exponential(size=(6, 40)), random.exponential(size=(6, 40))) for name in "ab"}
+    cells = _cells(Measured(times, rounds=6, dropped_rounds=1), "a", 2, 4, AS_THEY_COME, 7.5)
+    for cell, (name, one) in zip(cells, times.items(), strict=True):
+        assert (cell.model, cell.threads, cell.batch, cell.tokens) == (name, 2, 4, 7.5)
+        for share, found in ((0.5, cell.p50), (0.9, cell.p90), (0.95, cell.p95), (0.99, cell.p99)):
+            assert found.ms == pytest.approx(np.quantile(one.whole_ms, share))
+        assert cell.model_p50.ms == pytest.approx(np.quantile(one.model_ms, 0.5))
+        assert cell.texts_per_second == pytest.approx(4 * 240 / (one.whole_ms.sum() / 1000))
+        of_rounds = np.median(one.whole_ms, axis=1) / np.median(times["a"].whole_ms, axis=1)
+        assert cell.ratio == pytest.approx(np.median(of_rounds))
+        assert (cell.calls, cell.rounds, cell.dropped_rounds, cell.noisy) == (240, 6, 1, False)

@@ -3,6 +3,7 @@
 import pytest
 
 from compress.data.labels import align
+from compress.data.names import first_of
 from compress.errors import DataError
 
 
@@ -41,3 +42,8 @@ def test_names_that_do_not_match_are_refused(names: tuple[str, ...]) -> None:
 def test_two_labels_of_the_data_that_are_one_to_the_teacher_are_refused() -> None:
     with pytest.raises(DataError):
         align(["a", "b"], ("a", "A"), 2, named_by_recipe=False)
+
+
+def test_of_many_names_the_first_are_told_and_how_many_there_are() -> None:
+    assert first_of("abcdefgh") == "a, b, c, d, e, f, g, h"
+    assert first_of("abcdefghi") == "a, b, c, d, e, f, g, h, ... (9 in all)"

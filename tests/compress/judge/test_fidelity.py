@@ -93,11 +93,11 @@ def test_flips_are_those_of_the_confusion_matrix() -> None:
 
 
 def test_where_the_two_part_is_told_by_length_and_by_the_teachers_confidence() -> None:
-    """The student is wrong on the longest texts, which are those that the teacher is least sure of."""
+    """The student is wrong on the longest texts, of which the teacher is least sure and the student surest."""
     rows = 100
     confidence = np.linspace(0.95, 0.55, rows)
     teacher = np.stack([confidence, 1 - confidence], axis=1)
-    shipped = teacher.copy()
+    shipped = teacher[::-1].copy()
     shipped[80:] = shipped[80:, ::-1]
     texts = ["x" * (10 + row) for row in range(rows)]
     found = fidelity(teacher, shipped, None, "accuracy", seed=0, texts=texts)

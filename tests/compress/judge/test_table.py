@@ -48,6 +48,15 @@ def test_the_sentence_names_the_gates_that_did_not_pass(make_report: Make) -> No
     assert sentence(unproven).endswith("14.2 times as fast (not proven); not settled: min_speedup")
 
 
+def test_a_speed_that_was_measured_beside_busy_neighbours_is_not_boasted_of(make_report: Make) -> None:
+    """Also where the recipe asks for no speed: the interval of such rounds is not noisy, it is wrong."""
+    measured = make_report().speedup
+    assert measured is not None
+    busy = make_report(speedup=measured.model_copy(update={"rounds": 4}))
+    assert sentence(busy).endswith("14.2 times as fast (not proven: other processes were busy)")
+    assert "not proven" not in sentence(make_report(speedup=measured.model_copy(update={"rounds": 5})))
+
+
 def test_the_sentence_without_labels_speed_or_gates(make_report: Make) -> None:
     report = make_report(metric=None, fidelity=unlabelled(make_report()), speedup=None, gates=[])
     assert sentence(report) == (

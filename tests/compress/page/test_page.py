@@ -126,6 +126,18 @@ def test_what_was_not_measured_is_left_out_and_not_drawn_empty(report: dict[str,
     assert "None" not in page.said
 
 
+def test_a_step_that_was_rolled_back_is_told_and_so_is_a_speed_that_proves_nothing() -> None:
+    report = full_report()
+    assert report.speedup is not None
+    told = "attention rolled back: opset-23.onnx does not answer as the PyTorch model"
+    changed = [one.model_copy(update={"chosen": True, "reason": told}) for one in report.exports]
+    busy = report.speedup.model_copy(update={"rounds": 4})
+    page = Reader(report_page("tickets", full_report(exports=changed, speedup=busy)))
+    assert page.said.count(told) == len(changed) > 0
+    assert "not proven: others were busy" in page.said
+    assert "not proven" not in Reader(report_page("tickets", report)).said
+
+
 def test_a_page_about_pairs_says_so() -> None:
     named = full_report(recipe={"data": {"columns": {"text": "premise", "text_pair": "hypothesis"}}})
     found = full_report(notes=["pairs of texts: sentence1 and sentence2"])

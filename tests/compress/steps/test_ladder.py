@@ -171,10 +171,19 @@ def test_a_quantiser_that_returns_noise_never_ships_however_fast(
 def test_what_scores_well_and_fails_its_proof_never_ships(
     ladder: Ladder, timed: dict[str, float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: object) -> None:
-        raise ProofError("it does not")
+    """Logits three times as large have the same labels and other probabilities."""
+    honest = Dynamic.quantize
 
-    monkeypatch.setattr("compress.steps.ladder.prove", refuse)
+    def louder(self: Dynamic, model: OnnxModel, path: Path, known: Circumstances = ANY) -> OnnxModel:
+        made = honest(self, model, path, known)
+        graph = onnx.load(str(made.path))
+        next(node for node in graph.graph.node if "logits" in node.output).output[:] = ["before"]
+        graph.graph.initializer.append(numpy_helper.from_array(np.float32(3), "three"))
+        graph.graph.node.append(onnx.helper.make_node("Mul", ["before", "three"], ["logits"]))
+        onnx.save(graph, str(made.path))
+        return made
+
+    monkeypatch.setattr(Dynamic, "quantize", louder)
     candidates(monkeypatch, Dynamic())
     climbed = climb(ladder, tmp_path, Silent())
     assert climbed.chosen is None
@@ -268,6 +277,22 @@ def test_a_named_quantiser_tells_precision_and_batching_again_from_disk(
         made, _ = stage_of(tmp_path, options, trained, exported, rows)
         assert made.model is not None
         assert (made.model.precision, made.model.batching) == (precision, batching)
+
+
+def test_a_named_quantiser_that_returns_noise_ends_the_run(
+    trained: Trained, exported: OnnxModel, rows: Rows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = Dynamic.quantize
+
+    def noise(self: Dynamic, model: OnnxModel, path: Path, known: Circumstances = ANY) -> OnnxModel:
+        made = honest(self, model, path, known)
+        scramble(made.path)
+        return made
+
+    monkeypatch.setattr(Dynamic, "quantize", noise)
+    with pytest.raises(ProofError, match="relative rms difference"):
+        stage_of(tmp_path, Dynamic(), trained, exported, rows)
+    assert not list(tmp_path.rglob("stage.json"))
 
 
 def test_saturation_is_avoided_on_a_processor_without_vnni(

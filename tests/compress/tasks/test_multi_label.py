@@ -16,7 +16,7 @@ from compress.errors import DataError, ModelError
 from compress.models.teachers import average_logits
 from compress.recipe import DataOptions
 from compress.tasks import task_named
-from compress.tasks.task import Named
+from compress.tasks.interface import Named
 from compress.tasks.thresholds import FEWEST, tune
 from serve.tasks import LabelSet, MultiLabel
 

@@ -1,5 +1,6 @@
 """The verdict again from the bundle alone: figures against a plain reckoning, and every planted fault refused."""
 
+import io
 import json
 import subprocess
 import sys
@@ -12,14 +13,17 @@ import pytest
 from batch_graphs import depend_on_the_batch
 from packed import hash_again, read_rows, write_rows
 from recomputed import agrees_with, recomputed
+from rich.console import Console
 from scipy import stats
 
 import serve
 from compress.cli import main
+from compress.inspection import inspect_bundle, render
 from compress.progress import Silent
 from compress.verify.document import Verification
 from compress.verify.evidence import evaluation_rows
 from compress.verify.pipeline import verify_bundle
+from serve.bundle import NOT_JUDGED
 from serve.errors import UserError
 
 ROOT = Path(__file__).parents[3]
@@ -246,6 +250,21 @@ def without_rows(folder: Path) -> Path:
     (folder / "bundle.json").write_text(json.dumps(manifest))
     (folder / "evaluation.jsonl").unlink()
     return folder
+
+
+def test_what_was_exported_is_told_from_what_lost_its_report(copied: Path) -> None:
+    manifest = json.loads((copied / "bundle.json").read_text())
+    del manifest["files"]["report.json"]
+    (copied / "report.json").unlink()
+    (copied / "bundle.json").write_text(json.dumps(manifest))
+    assert "has no report.json" in refusal(copied)
+    (copied / "bundle.json").write_text(json.dumps(manifest | {"verdict": NOT_JUDGED}))
+    said = refusal(copied)
+    assert "was made by `compress export`, so nothing of it was judged" in said
+    assert "make one with `compress run`; `compress bench` times this one as it is" in said
+    console = Console(width=200, file=io.StringIO(), record=True)
+    console.print(render(inspect_bundle(copied)))
+    assert f"compress serve {copied}" in console.export_text()
 
 
 def test_a_bundle_without_rows_asks_for_a_file(copied: Path) -> None:
