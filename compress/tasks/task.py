@@ -20,7 +20,7 @@ from compress.errors import ModelError
 from compress.tasks.interface.data import DataPart
 from compress.tasks.interface.judging import JudgingPart
 from compress.tasks.interface.telling import TellingPart
-from compress.tasks.interface.terms import Labels, Logits
+from compress.tasks.interface.terms import Labels, Logits, Reader
 from compress.tasks.interface.training import TrainingPart
 from serve.tasks import Answering, SingleLabel
 
@@ -99,6 +99,10 @@ class Task(DataPart, TrainingPart, JudgingPart, TellingPart):
 
     # What it takes from data, and how it answers
 
+    def reading(self, *, leaves_out: bool) -> Task:
+        """The task with what a recipe says of how its data is read: answers that are misplaced are left out."""
+        return self
+
     def pooled_answering(self, answering: Sequence[Answering], weights: Sequence[float]) -> Answering:
         """How several teachers answer as one."""
         return answering[0]
@@ -120,10 +124,6 @@ class Task(DataPart, TrainingPart, JudgingPart, TellingPart):
     def is_tuned(self) -> bool:
         """`tuned`, or `tuned_on`, looks at its arguments."""
         return False
-
-    def reading(self, *, leaves_out: bool) -> Task:
-        """The task with what a recipe says of how its data is read: answers that are misplaced are left out."""
-        return self
 
     def settled(self, train: Labels | None) -> Task:
         """The task with what it takes from the labels of train."""
