@@ -6,44 +6,14 @@ read while the rest goes on.
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
 
-from app.comparison import Difference
-from app.evaluation import Row
-from app.tasks import Task, task_of
+from app.rows import Both, Row
+from app.tasks import Task, default_task
 from app.turns import Turns
 from serve.errors import UserError
 from serve.predictor import Predictor
-from serve.tasks import Answer
 
-Kind = Literal["all", "differ", "student_wrong", "teacher_wrong", "both_wrong"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
 _AT_ONCE = 8  # rows in a turn: whoever waits for an answer waits for so many at most
-
-
-@dataclass(frozen=True, slots=True)
-class Both:
-    """One test row with both answers."""
-
-    row: Row
-    student: Answer
-    apart: Difference
-
-    def has(self, kind: Kind) -> bool:
-        """Whether the row is of this kind; without its right answer it is never of one that speaks of wrong ones."""
-        if kind == "all":
-            return True
-        if kind == "differ":
-            return not self.apart.agree
-        if self.row.label is None:
-            return False
-        wrong = self.row.teacher.label != self.row.label, self.student.label != self.row.label
-        return wrong == {
-            "student_wrong": (False, True),
-            "teacher_wrong": (True, False),
-            "both_wrong": (True, True),
-        }.get(kind)
 
 
 class AnsweredRows:
@@ -61,7 +31,7 @@ class AnsweredRows:
         self._by_id = {row.id: row for row in rows}
         self._student = student
         self._turns = turns or Turns()
-        self._task = task or task_of("text-classification")
+        self._task = task or default_task()
         self._done: list[Both] = []  # grows in the order of the rows
         self._worker = threading.Thread(target=self._work, name="test rows", daemon=True)
         self._begun = threading.Lock()
@@ -108,7 +78,4 @@ class AnsweredRows:
             except UserError as error:
                 self.failure = f"Found {error.found}; expected {error.expected}."
                 return
-            self._done += [
-                Both(row, answer, self._task.difference(row.teacher, answer))
-                for row, answer in zip(some, answers, strict=True)
-            ]
+            self._done += [self._task.both(row, answer) for row, answer in zip(some, answers, strict=True)]

@@ -1,4 +1,4 @@
-"""Which words speak for a label: what its probability loses when they are left out.
+"""Which words speak for an answer: what its probability, or its number, loses when they are left out.
 
 Leave-one-out, as Li, Monroe and Jurafsky have it ("Understanding Neural Networks through Representation Erasure",
 2016, section 3): it asks nothing of a model but answers, so it is the same measure for a PyTorch teacher, an ONNX
@@ -6,11 +6,12 @@ student and an endpoint.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from serve.inputs import Input, parts
 from serve.predictor import Predictor
+from serve.tasks import Answer
 
 _WORD = re.compile(r"\S+")
 _MOST_PIECES = 48  # a long text is weighed several words at a time, so that nobody waits
@@ -21,9 +22,7 @@ class Piece:
     """A word of the text, or several of a long one."""
 
     text: str
-    weight: (
-        float  # what the label's probability loses without it, -1 to 1; below 0: it speaks against the label
-    )
+    weight: float  # what the answer loses without it; below 0: it speaks against it
     place: int = 0  # of the text that it stands in: 0, or 1 for the second of a pair
 
 
@@ -56,21 +55,17 @@ def without(asked: Input, span: Span) -> Input:
     return texts[0] if isinstance(asked, str) else (texts[0], texts[1])
 
 
-def weigh(predictor: Predictor, asked: Input, label: str) -> list[Piece]:
-    """The pieces of what is asked, with their weights for a label: as many predictions as pieces, and one.
+def weigh(predictor: Predictor, asked: Input, strength: Callable[[Input, Answer], float]) -> list[Piece]:
+    """The pieces of what is asked, with their weights: as many predictions as pieces, and one.
 
-    A label that the model does not know has probability 0 throughout.
+    `strength` says of an answer, and of what was asked for it, how much there is of what words may speak for.
     """
     spans, texts = pieces(asked), parts(asked)
-    whole, *shortened = predictor.predict([asked, *(without(asked, span) for span in spans)])
-    probability = whole.probabilities.get(label, 0.0)
+    inputs = [asked, *(without(asked, span) for span in spans)]
+    whole, *shortened = map(strength, inputs, predictor.predict(inputs))
     return [
-        Piece(
-            texts[span.place][span.start : span.end],
-            probability - answer.probabilities.get(label, 0.0),
-            span.place,
-        )
-        for span, answer in zip(spans, shortened, strict=True)
+        Piece(texts[span.place][span.start : span.end], whole - left, span.place)
+        for span, left in zip(spans, shortened, strict=True)
     ]
 
 

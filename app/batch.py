@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.comparer import Comparer
+from app.tasks import Task
 from serve.csv_file import annotate_csv
 from serve.errors import InputError
 from serve.inputs import Input, parts
@@ -12,7 +13,6 @@ from serve.tasks import Answer
 
 MOST_ROWS = 2_000
 MOST_BYTES = 2_000_000
-ADDED_COLUMNS = ("teacher_label", "teacher_score", "student_label", "student_score", "agree", "truncated")
 _AT_ONCE = 16  # whoever waits for one answer waits for so many texts of a file at most
 _SHOWN = 8
 
@@ -33,6 +33,7 @@ class Shown:
     texts: Sequence[str]  # one, or two of a pair
     teacher: str  # empty where it has no answer
     student: str
+    apart: bool = False  # they differ
 
 
 @dataclass(slots=True)
@@ -41,19 +42,28 @@ class Counted:
 
     rows: int = 0
     compared: int = 0  # rows that the teacher answered too
-    agreed: int = 0  # of these, with the same label
+    agreed: int = 0  # of these, with the same answer
     head: list[Shown] = field(default_factory=list)
 
-    def add(self, asked: Input, taught: Answer | None, learnt: Answer) -> list[str]:
-        """Count one row; returns its cells of `ADDED_COLUMNS`."""
-        same = taught is not None and taught.label == learnt.label
+    def add(self, task: Task, asked: Input, taught: Answer | None, learnt: Answer) -> list[str]:
+        """Count one row; returns its cells of `Task.columns`."""
+        same = taught is not None and task.difference(asked, taught, learnt).agree
         self.rows += 1
         self.compared += taught is not None
         self.agreed += same
         if len(self.head) < _SHOWN:
-            self.head.append(Shown(parts(asked), taught.label if taught else "", learnt.label))
-        label, score, agree = (taught.label, f"{taught.score:.4f}", _yes(same)) if taught else ("", "", "")
-        return [label, score, learnt.label, f"{learnt.score:.4f}", agree, _yes(learnt.truncated)]
+            said = task.plain(asked, taught) if taught else ""
+            self.head.append(
+                Shown(parts(asked), said, task.plain(asked, learnt), apart=bool(taught) and not same)
+            )
+        theirs = task.answer_cells(asked, taught) if taught else [""] * len(task.answer_columns)
+        cells = [
+            *theirs,
+            *task.answer_cells(asked, learnt),
+            _yes(same) if taught else "",
+            _yes(learnt.truncated),
+        ]
+        return cells[: len(task.columns)]
 
 
 def answer_file(
@@ -63,18 +73,18 @@ def answer_file(
     columns: Columns | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Counted:
-    """Write `source` with `ADDED_COLUMNS` to `target`; cells that a spreadsheet would run are disarmed.
+    """Write `source` with the columns of the task to `target`; cells that a spreadsheet would run are disarmed.
 
     Raises `InputError`, in which files are called by their names alone.
     """
-    counted, wanted = Counted(), columns or Columns()
+    counted, wanted, task = Counted(), columns or Columns(), comparer.task
 
     def cells(asked: Sequence[Input]) -> list[list[str]]:
         lines = []
         for start in range(0, len(asked), _AT_ONCE):
             some = asked[start : start + _AT_ONCE]
             both = comparer.both(some)
-            lines += [counted.add(one, *answers) for one, answers in zip(some, both, strict=True)]
+            lines += [counted.add(task, one, *answers) for one, answers in zip(some, both, strict=True)]
         return lines
 
     try:
@@ -87,7 +97,7 @@ def answer_file(
         annotate_csv(
             source,
             target,
-            ADDED_COLUMNS,
+            task.columns,
             cells,
             column=wanted.text,
             pairs=wanted.pairs,

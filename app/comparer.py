@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.attribution import Piece, weigh
-from app.comparison import Difference, Timed, timed
-from app.evaluation import Row
+from app.comparison import Timed, timed
+from app.rows import Difference, Row
 from app.stored_teacher import StoredTeacher, same
-from app.tasks import Task, task_of
+from app.tasks import Aim, Task, default_task
 from app.turns import Turns
 from serve.inputs import Input
 from serve.predictor import Predictor
@@ -35,11 +35,16 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
-    """What each word of a text weighs for one label, the student's answer, in both models."""
+    """What each word of a text weighs for the student's answer, in both models."""
 
-    label: str
+    aim: Aim | str  # what they speak for, or why there is nothing
     student: list[Piece]
     teacher: list[Piece] | None  # None where the teacher is not loaded
+
+    @property
+    def label(self) -> str | None:
+        """What they speak for, for people; None where there is nothing."""
+        return None if isinstance(self.aim, str) else self.aim.label
 
 
 class Comparer:
@@ -56,10 +61,10 @@ class Comparer:
         self.is_live = teacher is not None
         self._student = student
         self._teacher = teacher
-        self._stored = StoredTeacher(rows)
+        self.task = task or default_task()
+        self._stored = StoredTeacher(rows, self.task)
         self._rows = {same(row.asked): row.id for row in rows}
         self._turns = turns or Turns()
-        self._task = task or task_of("text-classification")
 
     def compare(self, asked: Input) -> Comparison:
         """Both answers, timed one after the other; raises `UserError`."""
@@ -70,16 +75,19 @@ class Comparer:
         if teacher is None and self._stored.knows(asked):
             (stored,) = self._stored.predict([asked])
         taught = teacher.answer if teacher else stored
-        apart = self._task.difference(taught, student.answer) if taught else None
+        apart = self.task.difference(asked, taught, student.answer) if taught else None
         return Comparison(asked, student, teacher, stored, self._rows.get(same(asked)), apart)
 
     def weigh(self, asked: Input) -> Weighed:
         """What each word weighs; raises `UserError`."""
         with self._turns.now():
             (answer,) = self._student.predict([asked])
-            student = weigh(self._student, asked, answer.label)
-            teacher = weigh(self._teacher, asked, answer.label) if self._teacher else None
-        return Weighed(answer.label, student, teacher)
+            aim = self.task.aim(asked, answer)
+            if isinstance(aim, str):
+                return Weighed(aim, [], None)
+            student = weigh(self._student, asked, aim.strength)
+            teacher = weigh(self._teacher, asked, aim.strength) if self._teacher else None
+        return Weighed(aim, student, teacher)
 
     def classify(self, asked: Input) -> Answer:
         """The student's answer; raises `UserError`."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from app.rows import Difference
 from serve.inputs import Input
 from serve.predictor import Predictor
 from serve.tasks import Answer
@@ -36,15 +37,6 @@ class Timed:
     answer: Answer
     p50_ms: float  # text to label
     runs: int  # timed, after one that was not
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """How far two answers to the same text lie apart."""
-
-    agree: bool
-    label: str  # whose probability differs most
-    change: float  # student minus teacher, between -1 and 1
 
 
 def timed(predictor: Predictor, asked: Input) -> Timed:

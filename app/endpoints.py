@@ -6,14 +6,15 @@ button of its tab.
 
 from collections.abc import Callable
 from inspect import Parameter, Signature
+from math import inf
 from typing import Any
 
 from gradio import events
 
-from app.answered import Both
 from app.attribution import Piece
 from app.comparison import Timed
 from app.forms import Form
+from app.rows import Both
 from app.selection import Selection, select
 from app.subject import Subject
 from app.telling import told
@@ -39,7 +40,7 @@ class Endpoints:
         return self._subject.task.document(self._subject.comparer.classify(asked))
 
     def compare(self, asked: Input) -> dict[str, Any]:
-        """Teacher and student on the same text, with the largest change in probability and the latency of both."""
+        """Teacher and student on the same text, with the largest change and the latency of both."""
         found, document = self._subject.comparer.compare(asked), self._subject.task.document
         teacher = self._timed(found.teacher) if found.teacher else found.stored and document(found.stored)
         apart = found.apart
@@ -53,10 +54,14 @@ class Endpoints:
         }
 
     def weigh(self, asked: Input) -> dict[str, Any]:
-        """What the probability of the student's answer loses when each word is left out, in both models."""
+        """What the student's answer loses when each word is left out, in both models.
+
+        Of a label its probability, of a number as much as it changes; `why_not` says why there is nothing to lose.
+        """
         found = self._subject.comparer.weigh(asked)
         return {
             "label": found.label,
+            "why_not": found.aim if isinstance(found.aim, str) else None,
             "student": self._weights(found.student),
             "teacher": self._weights(found.teacher) if found.teacher is not None else None,
         }
@@ -66,7 +71,7 @@ class Endpoints:
         kind: str = "differ",
         label: str = "",
         least: float = 0.0,
-        most: float = 1.0,
+        most: float | None = None,
         search: str = "",
         order: str = "change",
         limit: int = 50,
@@ -74,17 +79,17 @@ class Endpoints:
         """Test rows with the right answer, the teacher's and the student's.
 
         Args:
-            kind: all, differ, student_wrong, teacher_wrong or both_wrong.
-            label: The right answer of the rows; empty for any.
-            least: The student's confidence at least, 0 to 1.
-            most: The student's confidence at most, 0 to 1.
+            kind: all, differ, student_wrong, teacher_wrong or both_wrong; where answers are numbers all or differ.
+            label: The right answer of the rows, a label or a type of entity on which they differ; empty for any.
+            least: The student's confidence at least, 0 to 1; of numbers, by how much the two differ.
+            most: The same at most.
             search: A part of the text, or of one of the two.
             order: change, surest, doubtful or row.
             limit: How many rows at most.
         """
-        asked = Selection(kind, label, least, most, search, order)  # type: ignore[arg-type]  # it checks both names
+        asked = Selection(kind, label, least, inf if most is None else most, search, order)  # type: ignore[arg-type]  # it checks both names
         self._subject.rows.finish()
-        found = select(self._subject.rows.done, asked)
+        found = select(self._subject.rows.done, asked, self._subject.task)
         shown = found[: max(0, min(limit, _MOST_ROWS))]
         return {"count": len(found), "rows": [self._row(one) for one in shown]}
 
@@ -102,8 +107,9 @@ class Endpoints:
             "id": row.id,
             **dict(zip(names, parts(row.asked), strict=True)),
             "label": row.label,
-            "teacher": {"label": row.teacher.label, "probabilities": dict(row.teacher.probabilities)},
-            "student": {"label": one.student.label, "probabilities": dict(one.student.probabilities)},
+            "teacher": self._subject.task.told(row.teacher),
+            "student": self._subject.task.told(one.student),
+            "agree": one.apart.agree,
         }
 
 

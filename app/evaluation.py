@@ -1,55 +1,54 @@
 """The test rows that a bundle carries, with the answers that its teacher gave to them."""
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from app.rows import Row
+from app.tasks import Task, default_task
 from serve.errors import BundleError
-from serve.inputs import Input
 
 
-class _Strict(BaseModel):
+class _Line(BaseModel):
+    """What every task writes; what stands under `label` and `teacher`, the task reads."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class TeacherAnswer(_Strict):
-    """What the teacher said about one row."""
-
-    label: str
-    probabilities: dict[str, float]
-
-
-class Row(_Strict):
-    """One line of `evaluation.jsonl`."""
 
     id: int
     text: str
-    text_pair: str | None = None  # the second text, of a model that reads pairs
-    label: str | None  # the right answer, where it is known
-    teacher: TeacherAnswer
-
-    @property
-    def asked(self) -> Input:
-        """What the models were asked: the text, or both."""
-        return self.text if self.text_pair is None else (self.text, self.text_pair)
+    text_pair: str | None = None
+    label: Any = ...
+    teacher: dict[str, Any]
 
 
-def read_rows(path: Path) -> list[Row]:
+def read_rows(path: Path, task: Task | None = None) -> list[Row]:
     """The rows of an `evaluation.jsonl`; none when there is no such file, for a bundle may leave it out.
 
-    Raises `BundleError` for a line that is no such row.
+    Of text classification with one label unless a `task` is given. Raises `BundleError` for a line that is no row
+    of it.
     """
     if not path.is_file():
         return []
+    known = task or default_task()
     rows = []
     with path.open(encoding="utf-8") as stream:
         for number, line in enumerate(stream, start=1):
             try:
-                rows.append(Row.model_validate_json(line))
+                found = _Line.model_validate_json(line)
+                asked = found.text if found.text_pair is None else (found.text, found.text_pair)
+                teacher = known.read_answer(asked, found.teacher)
+                rows.append(Row(found.id, found.text, found.label, teacher, found.text_pair))
             except ValidationError as error:
-                raise BundleError(
-                    f"{path}, line {number}: {error.errors()[0]['msg']}",
-                    "id, text, label and the teacher's answer in every line",
-                    "make the bundle again with `compress run`",
-                ) from None
-    return rows
+                raise _bad(path, number, error.errors()[0]["msg"]) from None
+            except (KeyError, TypeError, ValueError):
+                raise _bad(path, number, "an answer of the teacher that cannot be read") from None
+    return known.arranged(rows)
+
+
+def _bad(path: Path, number: int, found: str) -> BundleError:
+    return BundleError(
+        f"{path}, line {number}: {found}",
+        "id, text, label and the teacher's answer in every line",
+        "make the bundle again with `compress run`",
+    )

@@ -21,6 +21,7 @@ from app.page import build_page
 from app.starting import speak_mcp
 from app.styles import CSS, theme
 from app.subject import Watched, subject
+from app.tasks import task_of
 from serve.bundle import EVALUATION, MANIFEST, REPORT, Bundle, read, sha256
 from serve.client import Endpoint
 from serve.errors import BundleError, UserError
@@ -61,22 +62,17 @@ def show(
     reach = reach or Reach()
     check_host(reach.host, insecure=reach.insecure)
     checked = read(bundle)
-    if not checked.manifest.answering.ONE_LABEL:
-        kind = checked.manifest.answering.kind
-        raise UserError(
-            f"{bundle} holds a model for {checked.manifest.task} ({kind}), which this page does not show yet",
-            "a model that gives each text one label",
-            "ask it with `compress serve` or `compress predict`, and look at its report.html",
-        )
+    task = task_of(checked.manifest.answering, checked.manifest.labels)
     student = OnnxRuntime(checked, threads)
     about = subject(
         checked.manifest.name,
         _report(bundle / REPORT),
-        read_rows(bundle / EVALUATION),
+        read_rows(bundle / EVALUATION, task),
         student,
         teacher,
         _watched(endpoint, checked) if endpoint else None,
         pairs=checked.manifest.text_pair,
+        task=task,
     )
     with _own_folder():
         page = build_page(about)

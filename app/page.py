@@ -24,7 +24,7 @@ def build_page(subject: Subject) -> gr.Blocks:
     """The page, ready for `app.launch.launch`; the student answers the test rows once somebody opens it."""
     page = gr.Blocks(title=subject.title, analytics_enabled=False, delete_cache=_KEPT_SECONDS)
     with page:
-        gr.HTML(head(subject.report, subject.title))
+        gr.HTML(head(subject.report, subject.title, subject.task.agreement_means))
         with gr.Tabs() as tabs:
             with gr.Tab("Compare", id=compare.TAB):
                 comparing = CompareTab(subject)
@@ -58,7 +58,7 @@ def _look_while_answering(
     def look(*asked: Any) -> tuple[Any, ...]:
         subject.rows.begin()
         is_complete = subject.rows.is_complete  # before the look, so that the last one sees everything
-        to_try = examples_view(*examples(subject.rows.done))
+        to_try = examples_view(subject.task, *examples(subject.rows.done))
         return (gr.Timer(active=not is_complete), to_try, *disagreeing.look(*asked))
 
     timer = gr.Timer(_TICK_SECONDS)

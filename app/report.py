@@ -10,6 +10,23 @@ from typing import Any
 Document = Mapping[str, Any]
 
 TIMES = "\u00d7"  # the multiplication sign
+_METRICS = {
+    "macro_f1": "Macro F1",
+    "micro_f1": "Micro F1",
+    "matthews": "Matthews correlation",
+    "pearson": "Pearson correlation",
+    "spearman": "Spearman correlation",
+    "average_precision": "Mean average precision",
+    "entity_f1": "Entity F1",
+    "entity_macro_f1": "Macro entity F1",
+    "recall_at_1": "Recall at 1",
+    "recall_at_10": "Recall at 10",
+    "mrr": "Mean reciprocal rank",
+}
+# What fidelity has of answers that are numbers or vectors, for people.
+CLOSENESS = (("correlation", "correlation of both"), ("likeness", "mean cosine of both vectors"))
+_KINDS = {"regression": "regression", "multi_label_classification": "multi-label classification"}
+_CORRELATIONS = ("pearson", "spearman", "matthews")
 
 
 def shipped(report: Document) -> Document | None:
@@ -32,8 +49,20 @@ def latency(report: Document, row: Document | None) -> Document | None:
 
 
 def metric_name(report: Document) -> str:
-    """What the scores are, for people: Accuracy, Macro f1; Agreement where the rows have no labels."""
-    return str(report.get("metric") or "agreement").replace("_", " ").capitalize()
+    """What the scores are, for people: Accuracy, Macro F1; Agreement where the rows have no labels."""
+    metric = str(report.get("metric") or "agreement")
+    return _METRICS.get(metric, metric.replace("_", " ").capitalize())
+
+
+def score_form(report: Document) -> str:
+    """How scores are written: shares in percent, correlations as the numbers that they are."""
+    return "{:.3f}" if report.get("metric") in _CORRELATIONS else "{:.1%}"
+
+
+def kind(report: Document) -> str:
+    """What the model does, for people."""
+    task = str(report.get("task", "")).replace("-", " ")
+    return _KINDS.get(str(report.get("problem_type")), task)
 
 
 def _model(report: Document, **wanted: str) -> Document | None:

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Literal, get_args
 
-from app.answered import KINDS, Both, Kind
+from app.rows import KINDS, Both, Kind
+from app.tasks import Task, default_task
 from serve.errors import InputError
 from serve.inputs import parts
 
@@ -24,30 +26,29 @@ class Selection:
     """What somebody asked to see."""
 
     kind: Kind = "differ"
-    label: str = ""  # the right answer, or the teacher's where that is unknown; empty: any
-    least: float = 0.0  # the student's confidence, 0 to 1
-    most: float = 1.0
+    label: str = ""  # one of the task's classes; empty: any
+    least: float = 0.0  # of the task's measure: the student's confidence, or how far the two are apart
+    most: float = inf
     search: str = ""  # letters that the text holds, or one of the two, in either case
     order: Order = "change"
 
     def __post_init__(self) -> None:
         """Raise `InputError` for a kind or an order that is not known."""
         for found, known in ((self.kind, KINDS), (self.order, ORDERS)):
-            if found not in known:
-                raise InputError(
-                    f"{str(found)[:40]!r}", f"one of {', '.join(known)}", "give one of these names"
-                )
+            _check(found, known)
 
 
-def select(rows: Sequence[Both], asked: Selection) -> list[Both]:
-    """The rows that are asked for, in the order that is asked for."""
+def select(rows: Sequence[Both], asked: Selection, task: Task | None = None) -> list[Both]:
+    """The rows that are asked for, in the order that is asked for; raises `InputError` for a kind there is not."""
+    known = task or default_task()
+    _check(asked.kind, known.kinds)
     letters = asked.search.strip().casefold()
     found = [
         one
         for one in rows
         if one.has(asked.kind)
-        and (not asked.label or (one.row.label or one.row.teacher.label) == asked.label)
-        and asked.least <= one.student.score <= asked.most
+        and (not asked.label or known.concerns(one, asked.label))
+        and asked.least <= known.measure(one) <= asked.most
         and any(letters in text.casefold() for text in parts(one.row.asked))
     ]
     return sorted(found, key=_SORT[asked.order])
@@ -75,3 +76,8 @@ def examples(rows: Sequence[Both], count: int = 3, characters: int = 160) -> tup
     longest = max(map(len, together.values()), default=0)
     mixed = [group[place] for place in range(longest) for group in together.values() if place < len(group)]
     return apart[:count], mixed[:count]
+
+
+def _check(found: str, known: Sequence[str]) -> None:
+    if found not in known:
+        raise InputError(f"{str(found)[:40]!r}", f"one of {', '.join(known)}", "give one of these names")

@@ -2,17 +2,19 @@
 
 from collections.abc import Sequence
 
-from app.evaluation import Row
+from app.rows import Row
+from app.tasks import Task, default_task
 from serve.errors import InputError
 from serve.inputs import Input, changed
-from serve.tasks import Answer, Classification
+from serve.tasks import Answer
 
 
 class StoredTeacher:
     """A `serve.predictor.Predictor` that knows the stored rows and nothing else."""
 
-    def __init__(self, rows: Sequence[Row]) -> None:
-        self._answers = {same(row.asked): row.teacher for row in rows}
+    def __init__(self, rows: Sequence[Row], task: Task | None = None) -> None:
+        self._task = task or default_task()
+        self._answers = {same(row.asked): row for row in rows}
 
     def knows(self, asked: Input) -> bool:
         """Whether the teacher's answer to this was stored; spaces around a text do not count."""
@@ -29,7 +31,7 @@ class StoredTeacher:
                     "a text that the teacher was asked when the bundle was made",
                     "give the demo the teacher's model: --teacher MODEL",
                 )
-            found.append(Classification(stored.label, dict(stored.probabilities), tokens=0, truncated=False))
+            found.append(self._task.moved(stored.teacher, stored.asked, asked))
         return found
 
 

@@ -6,13 +6,14 @@ from typing import Any
 
 from app.answered import AnsweredRows
 from app.comparer import Comparer
-from app.evaluation import Row
 from app.forms import Form
 from app.live import Watch
+from app.rows import Row
 from app.tasks import Task, task_of
 from app.turns import Turns
 from serve.client import Endpoint
 from serve.predictor import Predictor
+from serve.tasks import SingleLabel
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,6 @@ class Subject:
     title: str
     task: Task
     form: Form
-    labels: Sequence[str]
     report: Mapping[str, Any]
     rows: AnsweredRows
     comparer: Comparer
@@ -47,21 +47,22 @@ def subject(
     watched: Watched | None = None,
     *,
     pairs: bool = False,
+    task: Task | None = None,
 ) -> Subject:
     """A page's subject; without a `teacher` its stored answers to the `evaluation` rows are shown.
 
     The test rows are always answered by `student`, the file that was judged; texts that people type, and csv
-    files, go to the endpoint where there is one. `pairs`: the models read two texts together. Raises `UserError`
-    for a task that the page does not show.
+    files, go to the endpoint where there is one. `pairs`: the models read two texts together. Without a `task` they
+    are of text classification with one label.
     """
     turns = Turns()
-    task = task_of(str(report.get("task") or "text-classification"))
-    found = {row.teacher.label: None for row in evaluation}
+    if task is None:
+        found = {row.teacher.label: None for row in evaluation}
+        task = task_of(SingleLabel(), [str(label) for label in report.get("labels") or sorted(found)])
     return Subject(
         title=title,
         task=task,
         form=task.form(_columns(report), pairs=pairs),
-        labels=[str(label) for label in report.get("labels") or sorted(found)],
         report=report,
         rows=AnsweredRows(evaluation, student, turns, task),
         comparer=Comparer(watched.endpoint if watched else student, teacher, evaluation, turns, task),

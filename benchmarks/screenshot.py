@@ -15,12 +15,14 @@ import signal
 import subprocess
 import sys
 import tempfile
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
+
+from serve.bundle import read
+from serve.client import Endpoint
 
 QUIET = (
     "--no-sandbox",
@@ -84,9 +86,12 @@ def started(command: str, *arguments: str) -> Iterator[str]:
 def texts_of(bundle: Path) -> list[dict[str, str]]:
     """The texts of the first test rows, by their names."""
     lines = (bundle / "evaluation.jsonl").read_text(encoding="utf-8").splitlines()[:FIRST]
-    return [
-        {name: row[name] for name in ("text", "text_pair") if name in row} for row in map(json.loads, lines)
-    ]
+    rows = [json.loads(line) for line in lines]
+    if read(bundle).manifest.answering.EMBEDS:  # texts without a partner are compared with the next one
+        rows = [
+            {"text_pair": after["text"]} | row for row, after in zip(rows, [*rows[1:], rows[0]], strict=True)
+        ]
+    return [{name: row[name] for name in ("text", "text_pair") if name in row} for row in rows]
 
 
 def take(
@@ -101,7 +106,7 @@ def take(
 
     page.get_by_role("tab", name="Compare").click()
     page.locator("#examples a").first.click()
-    page.get_by_text("What speaks for").wait_for()
+    page.locator("#words .attribution").wait_for()
     shoot(page, target("compare"))
 
     page.get_by_role("tab", name="Batch").click()
@@ -119,13 +124,10 @@ def take(
 
     if endpoint is not None:
         page.get_by_role("tab", name="Live").click()
+        client = Endpoint(endpoint)
         for number in range(120):
-            asked = list(texts[number % len(texts)].values())
-            body = json.dumps({"inputs": [asked] * (1 + number % 9)}).encode()
-            request = urllib.request.Request(
-                f"{endpoint}/predict", body, {"Content-Type": "application/json"}
-            )
-            urllib.request.urlopen(request).read()
+            asked = tuple(texts[number % len(texts)].values())
+            client.predict([asked if len(asked) > 1 else asked[0]] * (1 + number % 9))
             page.wait_for_timeout(60)
         page.locator("#live svg").wait_for()
         shoot(page, target("live"))

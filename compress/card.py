@@ -75,6 +75,8 @@ def _flips(found: Fidelity) -> str:
     what = f"Test rows ({found.rows:,} in all) on which it gives another label than its teacher"
     if found.flips_of == "entities":
         what = f"Entities of the test rows ({found.rows:,} in all) on which it and its teacher differ"
+    elif found.flips_of == "labels":
+        what = f"Labels of the test rows ({found.rows:,} in all) that one of it and its teacher alone gives"
     return f"{what}:\n\n| teacher says | this model says | {found.flips_of} |\n|---|---|---|\n{lines}{rest}"
 
 
@@ -92,7 +94,7 @@ def _invariance(found: Invariance) -> str:
     how = "in batches" if found.batching == "batch" else "text by text, also where many are asked at once"
     return (
         f"It answers {how}. Against each of {found.rows} test texts answered alone:\n\n"
-        f"| asked | largest change of a probability | labels that change |\n|---|---|---|\n{lines}"
+        f"| asked | largest change of a probability or number | answers that change |\n|---|---|---|\n{lines}"
     )
 
 

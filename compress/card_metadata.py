@@ -19,6 +19,8 @@ _METRICS = {
     "micro_f1": "f1",
     "entity_f1": "f1",
     "entity_macro_f1": "f1",
+    "f1": "f1",
+    "exact_match": "exact_match",
     "matthews": "matthews_correlation",
     "pearson": "pearsonr",
     "spearman": "spearmanr",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from serve.client import Endpoint
     from serve.predictor import Predictor
+    from serve.tasks import Answering
 
 
 def show_demo(
@@ -56,6 +57,7 @@ def live_teacher(name: str, bundle: Path) -> "Predictor":
     manifest = read(bundle).manifest
     if (Path(name) / MANIFEST).is_file():
         runtime = serve.load(name)
+        _check_task(name, runtime.answering, manifest.answering)
         _check_pairs(name, has_pairs=runtime.takes_pairs, wanted=manifest.text_pair)
         predictor: Predictor = runtime
         labels = runtime.labels
@@ -67,7 +69,8 @@ def live_teacher(name: str, bundle: Path) -> "Predictor":
         except ModuleNotFoundError as error:
             raise MissingExtraError("demo --teacher", str(error.name), "train") from None
         quiet_libraries()
-        trained = open_trained(name)
+        trained = open_trained(name, manifest.answering)
+        _check_task(name, trained.answering, manifest.answering)
         predictor, labels = TorchPredictor(trained), trained.labels
     if sorted(labels) != sorted(manifest.labels):
         raise ModelError(
@@ -76,6 +79,17 @@ def live_teacher(name: str, bundle: Path) -> "Predictor":
             "give the folder of the teacher that this bundle came from, in the run's folder under stages/",
         )
     return predictor
+
+
+def _check_task(name: str, answering: "Answering", wanted: "Answering") -> None:
+    from compress.errors import ModelError
+
+    if answering.kind != wanted.kind:
+        raise ModelError(
+            f"the teacher {name} is a model for {answering.TASK} ({answering.kind})",
+            f"one for what the bundle does: {wanted.TASK} ({wanted.kind})",
+            "give the teacher that this bundle came from",
+        )
 
 
 def _check_pairs(name: str, *, has_pairs: bool, wanted: bool) -> None:

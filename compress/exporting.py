@@ -78,6 +78,7 @@ def export_model(
     if data:
         unlabeled_files([data], key="--data")  # a missing file is told by the option's name
     texts = read_unlabeled([data], None)[:MOST_TEXTS] if data else list(SENTENCES)
+    text_pair = text_pair or _reads_pairs_alone(task)
     rows = Rows(list(zip(texts, [*texts[1:], texts[0]], strict=True)) if text_pair else texts, None)
     with tempfile.TemporaryDirectory(prefix="compress-export-") as scratch:
         stages = Stages(Path(scratch))
@@ -156,18 +157,23 @@ def _open(name: str, folder: Path, task: str) -> Trained:
         )
     if not any(opened.is_trained_for(one) for one in kinds):
         raise ModelError(
-            f"{name} has no trained classification head",
+            f"{name} has no trained {kinds[0].head_in_words}",
             "a model that was fine-tuned on the task",
             "fine-tune it first: `compress run` does, with teacher.train",
         )
     problem = getattr(opened.config, "problem_type", None)
     kind = next((one for one in kinds if problem is not None and one.problem_type == problem), kinds[0])
     kind.check_head(name, opened.label_names, problem)
-    names = opened.label_names if kind.has_head else kind.output_names
+    named = kind.names_outputs or len(kind.output_names) == 1
+    names = opened.label_names if named and kind.has_head else kind.output_names
     model = load_classifier(opened, names, new_head=False, task=kind)
     limit = position_limit(opened.tokenizer, opened.config)
     save_trained(model, opened.tokenizer, names, limit, folder, kind.default_answering())
     return load_trained(folder)
+
+
+def _reads_pairs_alone(task: str) -> bool:
+    return all(one.answers_as.WINDOWS_OF == "only_second" for one in TASKS if one.name == task)
 
 
 def _asked(target: str, quantize: str) -> tuple[ExportOptions, Quantize]:

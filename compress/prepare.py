@@ -163,7 +163,7 @@ def _worth_knowing(
     if not task.answers_as.ONE_LABEL:
         notes.append(f"agreement is the share of {task.agreement_means}")
     if task.is_tuned and splits.is_labelled:
-        notes.append(f"tuned for each model on the {len(splits.validation):,} selection rows: its thresholds")
+        notes.append(f"tuned for each model on the {len(splits.validation):,} selection rows: {task.tunes}")
     if config.export.target == "cuda":
         notes.append("the file for CUDA is proven and measured on the processor; nothing is timed on a GPU")
     return notes

@@ -21,7 +21,7 @@ from compress.augment import Augment
 from compress.distill import Distill
 from compress.models.source import ModelSource
 from compress.students import Student
-from compress.tasks import ALIASES, BUILT, PLANNED, Task, task_named
+from compress.tasks import ALIASES, BUILT, Task, task_named
 from compress.training.options import TrainOptions
 from export.options import Options
 from export.quantize import Auto, Dynamic, KeepFloat, Qat, Quantiser, Quantize
@@ -57,6 +57,8 @@ class DataOptions(Options):
     splits: SplitNames = SplitNames()
     labels: dict[int, str] | list[str] | None = None
     max_length: Annotated[int, Field(ge=8)] | None = None  # tokens; left out: from the data's lengths
+    # Of question answering: what becomes of answers that do not stand at their answer_start.
+    misplaced_answers: Literal["refuse", "leave_out"] = "refuse"
     max_train_rows: PositiveInt | None = None  # a stratified sample of train; left out: every row
     # Files of texts (globs), which the student learns from with the teacher's answers alone.
     unlabeled: str | list[str] | None = None
@@ -174,12 +176,8 @@ class RunConfig(Options):
     @field_validator("task")
     @classmethod
     def _built(cls, task: str) -> str:
-        if task in PLANNED:
-            raise ValueError(f"the task {task} is not built yet; built: {', '.join(BUILT)}")
         if task not in BUILT:
-            raise ValueError(
-                f"no such task: {task}; built: {', '.join(BUILT)}; planned: {', '.join(PLANNED)}"
-            )
+            raise ValueError(f"no such task: {task}; built: {', '.join(BUILT)}")
         return task
 
     @model_validator(mode="before")

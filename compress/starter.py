@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import datasets
 import yaml
 
 from compress.data.columns import find_columns, has_lists, problem_type_of
@@ -50,9 +51,7 @@ def _recipe_text(data: str, teacher: str, path: Path) -> str:
     options = DataOptions(path=data)
     raw = read_raw(data, None, None)
     train = next((raw[name] for name in ALIASES["train"] if name in raw), next(iter(raw.values())))
-    kind = task_named("token-classification")
-    if not (has_lists(train, kind.text_columns) and has_lists(train, kind.label_columns)):
-        kind = SINGLE_LABEL
+    kind = _kind_of(train)
     columns = find_columns(
         train, None, None, no_label=False, text_names=kind.text_columns, label_names=kind.label_columns
     )
@@ -64,6 +63,7 @@ def _recipe_text(data: str, teacher: str, path: Path) -> str:
     max_length = choose_max_length(None, lengths, position_limit(opened.tokenizer, opened.config))
     found = ", ".join(f"{name} {len(rows):,}" for name, rows in raw.items())
     label = _quoted(label_column) if label_column else "null"
+    pair = f"text_pair: {_quoted(columns.text_pair)}, " if columns.text_pair else ""
     asked = f"problem_type: {problem}\n" if problem else ""
     about = _label_lines(splits, task)
     return f"""# Written by `compress init`. Check it with: compress run {path} --dry-run
@@ -71,7 +71,7 @@ task: {task.name}
 {asked}seed: 13
 data:
   path: {_quoted(data)}  # rows found: {found}
-  columns: {{text: {_quoted(columns.text)}, label: {label}}}
+  columns: {{text: {_quoted(columns.text)}, {pair}label: {label}}}
 {about}  # in tokens; the texts have {lengths.mean:.0f} on average, and the longest {lengths.longest:,}
   max_length: {max_length}
 teacher:
@@ -84,9 +84,21 @@ gates:  # exit code 3 when one is missed, 4 when there are too few rows to tell
 """
 
 
+def _kind_of(train: datasets.Dataset) -> Task:
+    """The task that columns are usually named for."""
+    if {"question", "context", "answers"} <= set(train.column_names):
+        return task_named("question-answering")
+    kind = task_named("token-classification")
+    if has_lists(train, kind.text_columns) and has_lists(train, kind.label_columns):
+        return kind
+    return SINGLE_LABEL
+
+
 def _label_lines(splits: Splits, task: Task) -> str:
     if not splits.is_labelled:
         return "  # no labels: the student learns from the teacher alone and is judged by agreement with it\n"
+    if task.answers_as.WINDOWS_OF == "only_second":
+        return "  # answers: parts of the second text\n"
     if not task.names_outputs:
         return "  # numbers, whose scale is kept\n"
     if splits.label_names is None:

@@ -1,5 +1,6 @@
 """`python -m serve BUNDLE`: the endpoint without the rest of the toolchain."""
 
+import json
 import sys
 from collections.abc import Sequence
 
@@ -13,7 +14,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _serve(given: Given) -> None:
     # Imported here so that --help answers at once.
+    from serve.bundle import read_manifest
     from serve.key import read_key
+    from serve.protocols.hugging_face import example
     from serve.server import Serving, named_bundles, serve_bundles
 
     asked = Serving(
@@ -24,7 +27,10 @@ def _serve(given: Given) -> None:
         insecure=given.insecure,
         key=read_key(),
     )
-    serve_bundles(asked, ready=lambda url: say(f"serving {given.bundle} on {url} (POST {url}/predict)"))
+    manifest = read_manifest(given.bundle)
+    path, body = example(manifest.answering, pairs=manifest.text_pair)
+    asking = f"POST {json.dumps(body)} to"
+    serve_bundles(asked, ready=lambda url: say(f"serving {given.bundle} on {url} ({asking} {url}{path})"))
 
 
 if __name__ == "__main__":

@@ -147,7 +147,7 @@ def sha256(path: Path) -> str:
 def read(folder: str | Path) -> Bundle:
     """The bundle in `folder`; raises `BundleError` when anything about it is not as its manifest says."""
     folder = Path(folder)
-    manifest = _manifest(folder)
+    manifest = read_manifest(folder)
     for name, entry in manifest.files.items():
         _check_file(folder, name, entry)
     for required in (manifest.model, TOKENIZER):
@@ -160,7 +160,8 @@ def read(folder: str | Path) -> Bundle:
     return Bundle(folder, manifest)
 
 
-def _manifest(folder: Path) -> Manifest:
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest alone, of files that are not looked at; raises `BundleError`."""
     path = folder / MANIFEST
     if not path.is_file():
         raise BundleError(

@@ -51,13 +51,14 @@ class Endpoint:
         Raises `EndpointError`.
         """
         found: list[Answer] = []
-        for start in range(0, len(inputs), self.info.limits.texts):
-            some = inputs[start : start + self.info.limits.texts]
+        texts = self.info.answering.singly(inputs)
+        for start in range(0, len(texts), self.info.limits.texts):
+            some = texts[start : start + self.info.limits.texts]
             answers, cut = self._answers(some)
             if cut and len(some) > 1:  # one of them: to know which, each is asked alone
                 answers = [answer for text in some for answer in self._answers([text])[0]]
             found += answers
-        return found
+        return self.info.answering.of_each(inputs, found)
 
     def metrics(self) -> str:
         """What it counts, in Prometheus' text format; raises `EndpointError`."""

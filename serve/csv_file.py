@@ -21,7 +21,12 @@ from serve.tasks import Answering, SingleLabel
 from serve.text_encoding import how_to_convert, wide_encoding
 
 TEXT_COLUMNS = ("text", "sentence")  # looked for in this order
-PAIR_COLUMNS = (("text", "text_pair"), ("sentence1", "sentence2"), ("premise", "hypothesis"))
+PAIR_COLUMNS = (
+    ("text", "text_pair"),
+    ("sentence1", "sentence2"),
+    ("premise", "hypothesis"),
+    ("question", "context"),
+)
 _CHUNK = 256
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _LARGEST_CELL = 10_000_000  # over it the file is taken for something else than a CSV file

@@ -7,6 +7,7 @@ this module adds nothing but padding, on the right, to the longest text of the b
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -121,6 +122,8 @@ def read(tokenizer: Tokenizer, inputs: Sequence[Input], answering: Answering) ->
     """What a model of this task reads of each text or pair; `tokenizer` has been through `cut_into_windows`."""
     if answering.READS_EACH:
         return _read_each(tokenizer, [check_input(asked) for asked in inputs])
+    if answering.WINDOWS_OF == "only_second":
+        return _read_windows_of_second(tokenizer, inputs, answering.PAIR_FIELDS)
     encodings = tokenize(tokenizer, inputs)
     if not answering.READS_WINDOWS:
         return list(encodings)
@@ -134,6 +137,47 @@ def _read_each(tokenizer: Tokenizer, inputs: Sequence[Input]) -> list[Tokens]:
     """A window for each text of a pair."""
     encodings = iter(tokenize(tokenizer, [text for asked in inputs for text in parts(asked)]))
     return [Read(asked, tuple(next(encodings) for _ in parts(asked))) for asked in inputs]
+
+
+def _read_windows_of_second(
+    tokenizer: Tokenizer, inputs: Sequence[Input], fields: tuple[str, str]
+) -> list[Tokens]:
+    """Windows of the second text, each with the whole first one, which is cut where it would leave no room."""
+    pairs, whole = [], []
+    for asked in map(check_input, inputs):
+        if isinstance(asked, str):
+            found = "a single text"
+            raise InputError(found, f"a {fields[0]} with its {fields[1]}", "ask with (first, second)")
+        whole.append(asked)
+        pairs.append((_first_that_fits(tokenizer, asked[0]), asked[1]))
+    encodings = tokenize(tokenizer, pairs)
+    return [
+        Read(asked, (first, *first.overflowing), tokenizer, cut=pair[0] != asked[0])
+        for asked, pair, first in zip(whole, pairs, encodings, strict=True)
+    ]
+
+
+def _first_that_fits(tokenizer: Tokenizer, text: str) -> str:
+    """As much of the first text as leaves every window a quarter of its room, at least, for what it alone reads."""
+    truncation = tokenizer.truncation
+    if truncation is None:
+        return text
+    room = truncation["max_length"] - tokenizer.num_special_tokens_to_add(is_pair=True) - truncation["stride"]
+    most = max(0, room - max(1, room // 4))
+    if (
+        text.isascii() and len(text) < most
+    ):  # no tokenizer makes more tokens of it than characters, and a space
+        return text
+    offsets = _uncut(tokenizer).encode(text, add_special_tokens=False).offsets
+    return text if len(offsets) <= most else text[: offsets[most][0]]
+
+
+@lru_cache(maxsize=8)
+def _uncut(tokenizer: Tokenizer) -> Tokenizer:
+    """The same tokenizer, which reads any text to its end."""
+    found: Tokenizer = Tokenizer.from_str(tokenizer.to_str())
+    found.no_truncation()
+    return found
 
 
 def windows_of(asked: Sequence[Tokens]) -> list[Encoding]:

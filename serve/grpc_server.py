@@ -21,7 +21,7 @@ from serve.tracing import Tracing
 
 SERVICE = f"{PACKAGE}.GRPCInferenceService"
 PUBLIC = frozenset({"ServerLive", "ServerReady"})
-_TYPES = {"BYTES": 13, "FP32": 11}  # of Triton's model configuration
+_TYPES = {"TYPE_STRING": 13, "TYPE_FP32": 11, "TYPE_INT64": 9}  # of Triton's model configuration
 _CODES = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
     401: grpc.StatusCode.UNAUTHENTICATED,
@@ -179,7 +179,7 @@ class _Service:
         """The model as a Triton configuration."""
         found = open_inference.configured(self._models, request.name, request.version or VERSION)
         for tensor in (*found["input"], *found["output"]):
-            tensor["data_type"] = _TYPES["FP32" if tensor["data_type"] == "TYPE_FP32" else "BYTES"]
+            tensor["data_type"] = _TYPES[tensor["data_type"]]
         return MESSAGES["ModelConfigResponse"](config=MESSAGES["ModelConfig"](**found))
 
     async def model_statistics(self, request: Any, _context: Any) -> Any:
@@ -211,6 +211,8 @@ class _Service:
                 response.raw_output_contents.append(tensor.raw())
             elif tensor.strings is not None:
                 described.contents.bytes_contents.extend(one.encode() for one in tensor.strings)
+            elif tensor.datatype == "INT64":
+                described.contents.int64_contents.extend(tensor.data())
             else:
                 described.contents.fp32_contents.extend(tensor.data())
         truncated = [place for place, answer in enumerate(found.answers) if answer.truncated]

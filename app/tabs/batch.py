@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.batch import ADDED_COLUMNS, MOST_BYTES, MOST_ROWS, Columns, Counted, Shown, answer_file
+from app.batch import MOST_BYTES, MOST_ROWS, Columns, Counted, Shown, answer_file
 from app.forms import Form
 from app.subject import Subject
 from app.telling import told
@@ -14,10 +14,6 @@ from app.views.batch import batch as batch_view
 from serve.csv_file import PAIR_COLUMNS, TEXT_COLUMNS
 from serve.errors import InputError
 
-_EXPLAINED = (
-    f"A csv file in UTF-8 with a header, at most {MOST_ROWS:,} rows and {MOST_BYTES / 1e6:.0f} MB. It comes back with "
-    f"the columns {', '.join(f'`{name}`' for name in ADDED_COLUMNS)}."
-)
 _PROGRESS = gr.Progress()  # Gradio puts the bar of whoever asked in its place
 _TOLD = "Both answers to every row of a csv file: the file with the answers, and what was counted."
 
@@ -27,7 +23,10 @@ class BatchTab:
 
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
-        gr.Markdown(_EXPLAINED)
+        gr.Markdown(
+            f"A csv file in UTF-8 with a header, at most {MOST_ROWS:,} rows and {MOST_BYTES / 1e6:.0f} MB. It comes "
+            f"back with the columns {', '.join(f'`{name}`' for name in subject.task.columns)}."
+        )
         with gr.Row():
             file = gr.File(
                 label="File of texts", file_types=[".csv"], type="filepath", height=150, elem_id="file"
@@ -91,12 +90,15 @@ class BatchTab:
             columns,
             progress=lambda rows, total: progress((rows, total), unit="rows"),
         )
-        head = [[list(one.texts), one.teacher, one.student] for one in done.head]
+        head = [[list(one.texts), one.teacher, one.student, one.apart] for one in done.head]
         counted = {"rows": done.rows, "compared": done.compared, "agreed": done.agreed}
         return str(target), {**counted, "head": head}
 
     def _tell(self, found: dict[str, Any]) -> tuple[str, Any]:
-        head = [Shown(texts, str(teacher), str(student)) for texts, teacher, student in found["head"]]
+        head = [
+            Shown(texts, str(teacher), str(student), bool(apart))
+            for texts, teacher, student, apart in found["head"]
+        ]
         counted = Counted(int(found["rows"]), int(found["compared"]), int(found["agreed"]), head)
         heads = [field.label for field in self._subject.form.fields]
         return batch_view(counted, heads), gr.DownloadButton(visible=True)

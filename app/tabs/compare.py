@@ -30,7 +30,7 @@ class CompareTab:
             for field in subject.form.fields
         ]  # fmt: skip
         button = gr.Button("Compare", variant="primary", elem_id="compare")
-        outcome_ = gr.HTML(outcome(None, subject.form), js_on_load=COPY_LINK, elem_id="outcome")
+        outcome_ = gr.HTML(outcome(None, subject.form, subject.task), js_on_load=COPY_LINK, elem_id="outcome")
         answers_ = gr.HTML("", elem_id="answers")
         words_ = gr.HTML("", elem_id="words")
         self.examples = gr.HTML("", js_on_load=ROW_LINKS, elem_id="examples")
@@ -89,7 +89,8 @@ class CompareTab:
         measured = latency(about.report, teacher_row(about.report))
         usual_ms = measured["p50_ms"] if measured else None
         sides = answers(found, about.task, usual_ms, over_http=about.watched is not None)
-        return outcome(found, about.form), sides, ""
+        near = about.task.beside(found.asked, found.taught, found.student.answer, about.rows.done)
+        return outcome(found, about.form, about.task), sides + near, ""
 
     def _weigh(self, *values: str) -> str:
         about = self._subject

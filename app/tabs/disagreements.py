@@ -1,27 +1,20 @@
 """The test rows with both answers, to look through."""
 
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import Any
 
 import gradio as gr
 
-from app.answered import KINDS
 from app.scripts import ROW_LINKS
 from app.selection import Selection, counts, select
 from app.subject import Subject
-from app.views.confusion import confusion
 from app.views.reliability import reliability
 from app.views.rows import NAMES, against_report, listed, progress
 
 _A_PAGE = 50  # rows
 _ANY = ""
 _MANY = 12  # labels, over which one types to find them
-_ORDERS = [
-    ("Largest change first", "change"),
-    ("Student surest first", "surest"),
-    ("Student most in doubt first", "doubtful"),
-    ("As in the file", "row"),
-]
 
 
 class DisagreementsTab:
@@ -32,12 +25,16 @@ class DisagreementsTab:
         self._progress = gr.HTML(progress(subject.rows), elem_id="progress")
         with gr.Row(equal_height=True, elem_id="plots"):
             with gr.Column(min_width=320, visible=bool(subject.rows.rows)):
-                self._confusion = gr.HTML("", elem_id="confusion")
-            with gr.Column(min_width=320):
-                gr.HTML(reliability(subject.report), elem_id="reliability")
+                self._overview = gr.HTML("", elem_id="overview")
+            calibrated = reliability(subject.report)
+            with gr.Column(min_width=320, visible=bool(calibrated)):
+                gr.HTML(calibrated, elem_id="reliability")
         with gr.Column(visible=bool(subject.rows.rows)):
             self._kind = gr.Radio(
-                [(NAMES[kind], kind) for kind in KINDS], value="differ", label="Which rows", elem_id="kind"
+                [(NAMES[kind], kind) for kind in subject.task.kinds],
+                value="differ",
+                label="Which rows",
+                elem_id="kind",
             )
             narrowed = self._narrowed_by()
         self.list = gr.HTML("", js_on_load=ROW_LINKS, elem_id="rows")
@@ -56,16 +53,20 @@ class DisagreementsTab:
 
     def _narrowed_by(self) -> list[Any]:
         """What `Selection` has beside the kind, in its order."""
+        task, sliders = self._subject.task, self._subject.task.sliders
+        classes = [("Any", _ANY), *((label, label) for label in task.classes)]
+        orders = [(words, order) for order, words in task.orders.items()]
         with gr.Row():
-            classes = [("Any class", _ANY), *((label, label) for label in self._subject.labels)]
             label = gr.Dropdown(
-                classes, value=_ANY, label="Right answer", filterable=len(classes) > _MANY, min_width=150
-            )
-            order = gr.Dropdown(_ORDERS, value="change", label="Order", filterable=False, min_width=200)
+                classes, value=_ANY, label=task.classes_are, filterable=len(classes) > _MANY, min_width=150,
+                visible=len(classes) > 1,
+            )  # fmt: skip
+            order = gr.Dropdown(orders, value="change", label="Order", filterable=False, min_width=200)
             search = gr.Textbox(label="Search", placeholder="part of a text", max_length=100, min_width=150)
         with gr.Row():
-            least = gr.Slider(0, 100, 0, step=1, label="Student at least so sure, %", min_width=250)
-            most = gr.Slider(0, 100, 100, step=1, label="Student at most so sure, %", min_width=250)
+            end, step = sliders.end, sliders.step
+            least = gr.Slider(0, end, 0, step=step, label=sliders.least, min_width=250)
+            most = gr.Slider(0, end, end, step=step, label=sliders.most, min_width=250)
         return [label, least, most, search, order]
 
     @property
@@ -76,23 +77,26 @@ class DisagreementsTab:
     @property
     def looks(self) -> list[gr.components.Component]:
         """What `look` renews."""
-        return [self._progress, self._confusion, self._kind, self.list, self._more]
+        return [self._progress, self._overview, self._kind, self.list, self._more]
 
     def look(self, *asked: Any) -> tuple[Any, ...]:
-        """How far the student has come: progress, matrix, counts, rows, and whether there are more."""
+        """How far the student has come: progress, overview, counts, rows, and whether there are more."""
         rows = self._subject.rows
         done = rows.done
         numbers = counts(done)
-        kinds = gr.Radio(choices=[(f"{NAMES[kind]} ({numbers[kind]:,})", kind) for kind in KINDS])
-        matrix = confusion(done, self._subject.labels) if rows.rows else ""
-        told = progress(rows) or against_report(self._subject.report, done)
-        return (told, matrix, kinds, *self._list(asked, asked[-1]))
+        task = self._subject.task
+        kinds = gr.Radio(choices=[(f"{NAMES[kind]} ({numbers[kind]:,})", kind) for kind in task.kinds])
+        seen = task.overview(done) if rows.rows else ""
+        told = progress(rows) or against_report(self._subject.report, done, task)
+        return (told, seen, kinds, *self._list(asked, asked[-1]))
 
     def _list(self, asked: Sequence[Any], shown: int) -> tuple[str, Any]:
         kind, label, least, most, search, order, _ = asked
-        wanted = Selection(kind, label, least / 100, most / 100, search or "", order)
-        found = select(self._subject.rows.done, wanted)
-        text = listed(found, shown) if self._subject.rows.rows else ""
+        task, sliders = self._subject.task, self._subject.task.sliders
+        upto = most / sliders.one if most < sliders.end else inf  # at its end it leaves nothing out
+        wanted = Selection(kind, label, least / sliders.one, upto, search or "", order)
+        found = select(self._subject.rows.done, wanted, task)
+        text = listed(found, shown, task) if self._subject.rows.rows else ""
         return text, gr.Button(visible=len(found) > shown)
 
     def _anew(self, *asked: Any) -> tuple[Any, ...]:

@@ -1,50 +1,41 @@
 """What is of one task alone on the page: its boxes, its answers, how two of them differ. One file per task."""
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
 
-from app.comparison import Difference
-from app.forms import Form
+from app.tasks.multi_label import MultiLabel
+from app.tasks.question_answering import QuestionAnswering
+from app.tasks.regression import Regression
+from app.tasks.sentence_similarity import SentenceSimilarity
+from app.tasks.task import Aim, Task
 from app.tasks.text_classification import TextClassification
+from app.tasks.token_classification import TokenClassification
 from serve.errors import UserError
-from serve.inputs import Input
-from serve.tasks import Answer
+from serve.tasks import Answering, SingleLabel
+
+# By the kind of `answering` in a bundle's manifest; a new task adds its class here.
+TASKS: Mapping[str, type[Task]] = {
+    "single-label": TextClassification,
+    "regression": Regression,
+    "multi-label": MultiLabel,
+    "token-classification": TokenClassification,
+    "embedding": SentenceSimilarity,
+    "question-answering": QuestionAnswering,
+}
+
+__all__ = ["TASKS", "Aim", "Task", "default_task", "task_of"]
 
 
-class Task(Protocol):
-    """What the page must know of a task; everything else is the same for all."""
-
-    @property
-    def name(self) -> str:
-        """As in a bundle's manifest."""
-        ...
-
-    def form(self, columns: Mapping[str, str], *, pairs: bool) -> Form:
-        """The boxes; `columns` are the data's own names of the texts, where its recipe gives them."""
-        ...
-
-    def difference(self, teacher: Any, student: Any) -> Difference:
-        """How far two answers to the same question lie apart."""
-        ...
-
-    def body(self, asked: Input, answer: Answer) -> str:
-        """One answer, as HTML: a bar for each label, spans marked in the text, an answer within its context."""
-        ...
-
-    def document(self, answer: Answer) -> dict[str, Any]:
-        """One answer, for programs."""
-        ...
-
-
-TASKS: Mapping[str, Task] = {task.name: task for task in (TextClassification(),)}
-
-
-def task_of(name: str) -> Task:
-    """The task of this name; raises `UserError` for one that the page does not show."""
-    if name not in TASKS:
+def task_of(answering: Answering, labels: Sequence[str]) -> Task:
+    """The task of a bundle that answers so; raises `UserError` for one that the page does not show."""
+    if answering.kind not in TASKS:
         raise UserError(
-            f"a bundle for {name}",
+            f"a bundle for {answering.TASK} ({answering.kind})",
             f"one of the tasks that the demo shows: {', '.join(TASKS)}",
             "install a version of compress-toolchain that shows it",
         )
-    return TASKS[name]
+    return TASKS[answering.kind](answering, labels)
+
+
+def default_task() -> Task:
+    """Text classification with one label, whatever the labels are."""
+    return TextClassification(SingleLabel(), ())

@@ -29,7 +29,7 @@ def batch(found: Counted, texts: Sequence[str]) -> str:
 
 
 def _line(one: Shown) -> str:
-    state = "apart" if one.teacher and one.teacher != one.student else ""
+    state = "apart" if one.apart else ""
     cells = (*(_cut(text) for text in one.texts), one.teacher or "\u2013", one.student)
     return f'<tr class="{state}">{"".join(f"<td>{escape(cell)}</td>" for cell in cells)}</tr>'
 

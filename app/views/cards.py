@@ -3,12 +3,15 @@
 from html import escape
 
 from app.report import (
+    CLOSENESS,
     TIMES,
     Document,
+    kind,
     latency,
     metric_name,
     millions,
     rate,
+    score_form,
     shipped,
     span,
     teacher,
@@ -21,13 +24,17 @@ _VERDICTS = {
     "inconclusive": ("Inconclusive", "Too few measurements to settle every threshold of the recipe."),
 }
 
+SAME_LABEL = "same label as the teacher"
 _MARKS = {"pass": "\u2713", "fail": "\u2717", "inconclusive": "?"}
 
 
-def head(report: Document, title: str) -> str:
-    """Title, verdict, thresholds, headline figures and where they were measured, as HTML."""
+def head(report: Document, title: str, agreement: str = SAME_LABEL) -> str:
+    """Title, verdict, thresholds, headline figures and where they were measured, as HTML.
+
+    `agreement` says on which rows the two agree.
+    """
     return (
-        f'<div class="proof">{_hero(report, title)}{_thresholds(report)}{_headline(report)}'
+        f'<div class="proof">{_hero(report, title)}{_thresholds(report)}{_headline(report, agreement)}'
         f"{provenance(report)}</div>"
     )
 
@@ -38,7 +45,7 @@ def _hero(report: Document, title: str) -> str:
     unmet = [gate["message"] for gate in report.get("gates", []) if gate.get("status") != "pass"]
     sentence = " ".join([sentence, *map(str, unmet)])
     return (
-        f'<div class="hero"><div><p class="over">{escape(str(report.get("task", "")).replace("-", " "))}</p>'
+        f'<div class="hero"><div><p class="over">{escape(kind(report))}</p>'
         f"<h1>{escape(title)}</h1><p>{escape(sentence)}</p></div>"
         f'<span class="verdict {escape(verdict)}">{word}</span></div>'
     )
@@ -64,9 +71,9 @@ def _asked(gate: Document) -> str:
     return f"{what.replace('_', ' ')} {bound} {gate['threshold']:g}{unit}"
 
 
-def _headline(report: Document) -> str:
+def _headline(report: Document, agreement: str) -> str:
     taught, learnt = teacher(report), shipped(report)
-    cards = [_score_card(report, taught, learnt), _agreement_card(report)]
+    cards = [_score_card(report, taught, learnt), _agreement_card(report, agreement)]
     if taught and learnt:
         cards += [_speed_card(report, taught, learnt), _size_card(report, taught, learnt)]
     return f'<div class="cards">{"".join(cards)}</div>'
@@ -79,18 +86,19 @@ def _score_card(report: Document, taught: Document | None, learnt: Document | No
     kept = ""
     if fidelity.get("retention") is not None:
         kept = f"{fidelity['retention']:.1%} kept, {span(fidelity.get('retention_ci'), '{:.1%}')}"
-    against = f"teacher {taught['score']:.1%}"
-    return _card(
-        metric_name(report), f"{learnt['score']:.1%}", span(learnt.get("score_ci"), "{:.1%}"), against, kept
-    )
+    form = score_form(report)
+    against = f"teacher {form.format(taught['score'])}"
+    interval = span(learnt.get("score_ci"), form)
+    return _card(metric_name(report), form.format(learnt["score"]), interval, against, kept)
 
 
-def _agreement_card(report: Document) -> str:
+def _agreement_card(report: Document, means: str) -> str:
     fidelity = report.get("fidelity") or {}
     if fidelity.get("agreement") is None:
         return ""
     interval = span(fidelity.get("agreement_ci"), "{:.1%}")
-    return _card("Agreement", f"{fidelity['agreement']:.1%}", interval, "same label as the teacher")
+    more = [f"{name} {fidelity[key]:.3f}" for key, name in CLOSENESS if fidelity.get(key) is not None]
+    return _card("Agreement", f"{fidelity['agreement']:.1%}", interval, means, *more)
 
 
 def _speed_card(report: Document, taught: Document, learnt: Document) -> str:

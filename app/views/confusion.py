@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from html import escape
 
-from app.answered import Both
+from app.rows import Both
 
+_FEW = 3  # labels, whose cells may be large
 _MOST_LISTED = 8  # pairs of labels
 _MOST_LABELS = 12  # over it a matrix cannot be read, and the most frequent pairs are listed
 
@@ -34,14 +35,14 @@ def _table(found: dict[tuple[str, str], int], labels: Sequence[str]) -> str:
         kind = "same" if same else "apart"
         return f'<td class="{kind}" style="--much:{much:.0f}%">{count:,}</td>'
 
-    heads = "".join(f'<th scope="col">{escape(label)}</th>' for label in labels)
+    heads = "".join(f'<th scope="col"><span>{escape(label)}</span></th>' for label in labels)
     lines = "".join(
         f'<tr><th scope="row">{escape(taught)}</th>{"".join(cell(taught, learnt) for learnt in labels)}</tr>'
         for taught in labels
     )
     return (
         '<p class="note">Rows: the teacher. Columns: the student. Number of test rows.</p>'
-        f'<div class="wide"><table class="confusion"><thead><tr><td></td>{heads}</tr></thead>'
+        f'<div class="wide"><table class="confusion{" many" * (len(labels) > _FEW)}"><thead><tr><td></td>{heads}</tr></thead>'
         f"<tbody>{lines}</tbody></table></div>"
         '<p class="note">Green: the same label. Orange: they differ. Each colour has its own scale.</p>'
     )

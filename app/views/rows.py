@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from app.answered import AnsweredRows, Both, Kind
+from app.answered import AnsweredRows
 from app.report import Document
-from serve.inputs import Input, parts
+from app.rows import Both, Kind
+from app.tasks import Task, default_task
 
 NAMES: Mapping[Kind, str] = {
     "all": "All rows",
@@ -16,50 +17,39 @@ NAMES: Mapping[Kind, str] = {
 }
 
 
-def listed(rows: Sequence[Both], shown: int) -> str:
+def listed(rows: Sequence[Both], shown: int, task: Task | None = None) -> str:
     """The first `shown` of the rows, a line each, and how many there are."""
     if not rows:
         return '<p class="nothing">No test row is like that. Widen the filters.</p>'
-    lines = "".join(_line(one) for one in rows[:shown])
+    lines = "".join(_line(one, task or default_task()) for one in rows[:shown])
     count = f"{len(rows):,} row{'s' if len(rows) != 1 else ''}"
     some = f", the first {shown:,} are shown" if len(rows) > shown else ""
     return f'<p class="note">{count}{some}. Pick one to see it in Compare.</p><ol class="rows">{lines}</ol>'
 
 
-def _line(one: Both) -> str:
-    row = one.row
-    gold = f'<span class="chip gold">right: {escape(row.label)}</span>' if row.label is not None else ""
-    points = f"{100 * one.apart.change:+.0f} points for {escape(one.apart.label)}"
+def _line(one: Both, task: Task) -> str:
+    row, change = one.row, task.changed(one.apart)
+    last = f'<span class="note">{change}</span>' if change else ""
     return (
         f'<li><a href="?row={row.id}" data-row="{row.id}"><span class="id">{row.id}</span>'
-        f"{_texts(row.asked)}"
-        f'<span class="chips">{gold}'
-        f"{_chip('teacher', row.teacher.label, row.teacher.probabilities, row.label)}"
-        f"{_chip('student', one.student.label, one.student.probabilities, row.label)}"
-        f'<span class="note">{points}</span></span></a></li>'
+        f"{_texts(one, task)}"
+        f'<span class="chips">{"".join(task.chips(one))}{last}</span></a></li>'
     )
 
 
-def _texts(asked: Input) -> str:
+def _texts(one: Both, task: Task) -> str:
     """The text; of a pair both, one below the other."""
-    shown = "".join(f"<span>{escape(text.strip())}</span>" for text in parts(asked))
+    shown = "".join(f"<span>{text}</span>" for text in task.texts(one))
     return f'<span class="text">{shown}</span>'
 
 
-def _chip(who: str, label: str, probabilities: Mapping[str, float], gold: str | None) -> str:
-    state, mark = (
-        ("", "") if gold is None else ("right", "\u2713 ") if label == gold else ("wrong", "\u2717 ")
-    )
-    return f'<span class="chip {state}">{mark}{who}: {escape(label)} {probabilities[label]:.0%}</span>'
-
-
-def examples(apart: Sequence[Both], together: Sequence[Both]) -> str:
+def examples(task: Task, apart: Sequence[Both], together: Sequence[Both]) -> str:
     """A few rows to try, as links."""
     groups = [("On these test rows they disagree", apart), ("On these they agree", together)]
     found = [
         f'<p class="over">{title}</p><ul>'
         + "".join(
-            f'<li><a href="?row={one.row.id}" data-row="{one.row.id}">{_texts(one.row.asked)}</a></li>'
+            f'<li><a href="?row={one.row.id}" data-row="{one.row.id}">{_texts(one, task)}</a></li>'
             for one in rows
         )
         + "</ul>"
@@ -84,13 +74,13 @@ def progress(rows: AnsweredRows) -> str:
     )
 
 
-def against_report(report: Document, answered: Sequence[Both]) -> str:
+def against_report(report: Document, answered: Sequence[Both], task: Task | None = None) -> str:
     """Whether the student answers the test rows here as it did where the report was made, as HTML."""
     agreement, rows = (report.get("fidelity") or {}).get("agreement"), len(answered)
     agreed = sum(one.apart.agree for one in answered)
     if agreement is None or not rows:
         return ""
-    counted = f"The same label on {agreed:,} of {rows:,} test rows"
+    counted = f"{(task or default_task()).same} on {agreed:,} of {rows:,} test rows"
     if rows == report["fidelity"].get("rows") and agreed == round(agreement * rows):
         return f'<p class="note">{counted}, as in the report.</p>'
     told = f"the report says {agreement:.1%} of {report['fidelity'].get('rows', 0):,}"

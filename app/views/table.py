@@ -3,12 +3,14 @@
 from html import escape
 
 from app.report import (
+    CLOSENESS,
     TIMES,
     Document,
     latency,
     metric_name,
     millions,
     rate,
+    score_form,
     shipped,
     span,
     teacher,
@@ -59,8 +61,10 @@ def _notes(report: Document) -> str:
 
 
 def _score(report: Document, taught: Document, learnt: Document) -> str:
+    form = score_form(report)
     cells = [
-        f"{row['score']:.1%} <small>{span(row.get('score_ci'), '{:.1%}')}</small>" for row in (taught, learnt)
+        f"{form.format(row['score'])} <small>{span(row.get('score_ci'), form)}</small>"
+        for row in (taught, learnt)
     ]
     fidelity = report.get("fidelity") or {}
     kept = ""
@@ -77,6 +81,11 @@ def _fidelity(report: Document) -> str:
     if fidelity.get("agreement") is not None:
         interval = f"<small>{span(fidelity.get('agreement_ci'), '{:.1%}')}</small>"
         lines.append(_line("Agreement", ["", ""], f"{fidelity['agreement']:.1%} {interval}"))
+    lines += [
+        _line(name.capitalize(), ["", ""], f"{fidelity[key]:.3f}")
+        for key, name in CLOSENESS
+        if fidelity.get(key) is not None
+    ]
     if fidelity.get("ece_teacher") is not None and fidelity.get("ece_student") is not None:
         cells = [f"{fidelity['ece_teacher']:.3f}", f"{fidelity['ece_student']:.3f}"]
         lines.append(_line("Calibration error", cells, ""))

@@ -38,7 +38,8 @@ def compared(subject: Subject, asked: Sequence[Asked], environments: Path) -> li
         return compare_entities(subject, asked)
     if subject.answering.TASK == RECORDED:
         sys.exit(
-            f"transformers has no pipeline of {RECORDED}: there is another script for its recorded answers"
+            f"transformers has no pipeline of {RECORDED}: "
+            "benchmarks/question_answering_reference.py holds a model against recorded answers"
         )
     return compare_classification(subject, asked)
 

@@ -1,5 +1,6 @@
 """The commands that answer from a bundle: `predict`, `serve`, `demo`."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -91,8 +92,10 @@ def serve(
 ) -> None:
     """Answer requests from a bundle: HTTP in the protocols that clients speak, and gRPC."""
     with stack("serve", "grpc" if grpc_port is not None else None):
+        from serve.bundle import read_manifest
         from serve.key import read_key
         from serve.limits import Limits
+        from serve.protocols.hugging_face import example
         from serve.server import Beside, Serving, named_bundles, serve_bundles
 
         if shadow is not None and cascade is not None:
@@ -117,7 +120,9 @@ def serve(
             drain_seconds=drain_seconds,
             beside=beside,
         )
-        serve_bundles(asked, ready=_say_where)
+        first = read_manifest(next(iter(asked.bundles.values())))
+        path, body = example(first.answering, pairs=first.text_pair)
+        serve_bundles(asked, ready=lambda url: _say_where(url, path, body))
 
 
 def demo(
@@ -152,9 +157,9 @@ def demo(
         )  # fmt: skip
 
 
-def _say_where(url: str) -> None:
-    example = """-H 'Content-Type: application/json' -d '{"inputs": "some text"}'"""
-    typer.echo(f"Answering at {url}\n  curl {url}/predict {example}\n  API: {url}/docs   stop: Ctrl-C")
+def _say_where(url: str, path: str, body: object) -> None:
+    request = f"-H 'Content-Type: application/json' -d '{json.dumps(body)}'"
+    typer.echo(f"Answering at {url}\n  curl {url}{path} {request}\n  API: {url}/docs   stop: Ctrl-C")
 
 
 def _say_page(url: str) -> None:

@@ -52,6 +52,7 @@ def _read(name: str, path: str, options: DataOptions, splits: Splits, task: Task
             "name the file itself",
         )
     (data,) = raw.values()
+    task = task.reading(leaves_out=options.misplaced_answers == "leave_out")
     columns = find_columns(
         data,
         options.columns.text,
@@ -75,4 +76,6 @@ def _read(name: str, path: str, options: DataOptions, splits: Splits, task: Task
         if known is not None and {*known} <= {*(splits.label_names or ())}:
             data = with_names(data, columns.label)  # it may number them in another order
     labels = task.read_labels(data, columns, name)
-    return Rows(texts, task.known_space(labels, splits.label_names, splits.label_count).ids(labels, name))
+    return task.kept(
+        Rows(texts, task.known_space(labels, splits.label_names, splits.label_count).ids(labels, name))
+    )

@@ -32,6 +32,7 @@ ALIASES = {
 def load_splits(options: DataOptions, seed: int, task: Task = SINGLE_LABEL) -> Splits:
     """Read, check, label and split; what was decided on the way stands in `Splits.notes`."""
     raw = read_raw(options.path, options.name, options.revision)
+    task = task.reading(leaves_out=options.misplaced_answers == "leave_out")
     names = _parts(raw, options.splits)
     notes: list[str] = []
     columns = find_columns(
@@ -59,6 +60,10 @@ def load_splits(options: DataOptions, seed: int, task: Task = SINGLE_LABEL) -> S
         for part in names
         if not labels or part in labels
     }
+    for part, read in rows.items():
+        rows[part] = task.kept(read)
+        if left_out := len(read) - len(rows[part]):
+            notes.append(f"{left_out:,} rows of {names[part]} are left out: their answers are misplaced")
     splits = _complete(rows, seed, notes)
     if options.max_train_rows is not None and options.max_train_rows < len(splits["train"]):
         notes.append(
@@ -141,12 +146,12 @@ def _labels(
             continue
         values = task.read_labels(raw[name], columns, name)
         if task.is_unlabelled(values):
-            notes.append(f"the split {name} is unlabelled (every label is -1) and is left out")
+            notes.append(f"the split {name} is unlabelled ({task.unlabelled_means}) and is left out")
         else:
             labels[part] = values
     if "train" not in labels:
         raise DataError(
-            f"the split {names['train']} is unlabelled (every label is -1)",
+            f"the split {names['train']} is unlabelled ({task.unlabelled_means})",
             "labels to learn from, or a recipe that asks for none",
             "set data.columns.label: null to distil from the teacher alone",
         )

@@ -9,6 +9,7 @@ PAIR_NAMES = (
     ("premise", "hypothesis"),
     ("question1", "question2"),
     ("question", "sentence"),
+    ("question", "context"),
     ("text1", "text2"),
     ("text_a", "text_b"),
     ("text", "text_pair"),

@@ -131,7 +131,8 @@ class Matching(Lesson):
         self._temperature = temperature
         self._one_projection = one_projection
         task = student.task
-        self._problem = getattr(student.model.config, "problem_type", None) if task.has_head else task.name
+        problem = getattr(student.model.config, "problem_type", None) if task.has_head else None
+        self._problem = problem or task.name
         _check_layers(student.model, teacher.model, matches, method)
         _check_attention(student.model, teacher.model, matches, method)
         _check_logits(self._problem, matches, method)
@@ -282,12 +283,13 @@ def _check_logits(problem: str | None, matches: Sequence[LayerMatch], method: st
         "regression": ("mse",),
         "multi_label_classification": ("mse", "cosine", "kl"),
         "sentence-similarity": ("mse", "cosine", "kl"),
+        "question-answering": ("ce", "kl"),  # what cannot be an answer has no logit
     }
     for match in matches:
         if match.feature == "logits" and problem in fits and match.loss not in fits[problem]:
             refuse(
                 method,
-                f"loss: {match.loss} of logits is made for one label per text, and the task is {problem}",
+                f"loss: {match.loss} of logits is not made for the task, which is {problem}",
                 f"one of {', '.join(fits[problem])}",
                 f"set loss: {fits[problem][-1]} for feature: logits",
             )

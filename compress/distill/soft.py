@@ -26,7 +26,7 @@ def soft_targets(
         reduction="none",
         log_target=True,
     ).sum(dim=-1)
-    return _with_labels(soft * temperature**2, student_logits, labels, alpha)
+    return with_labels(soft * temperature**2, student_logits, labels, alpha)
 
 
 def matched_logits(
@@ -37,7 +37,7 @@ def matched_logits(
     Shapes and rows without a label as in `soft_targets`.
     """
     squared = (student_logits.float() - teacher_logits.float()).square().mean(dim=-1)
-    return _with_labels(squared, student_logits, labels, alpha)
+    return with_labels(squared, student_logits, labels, alpha)
 
 
 def soft_label_sets(
@@ -96,7 +96,7 @@ def regression_targets(
     return _mixed(soft, hard, known, alpha)
 
 
-def _with_labels(soft: Tensor, student_logits: Tensor, labels: Tensor | None, alpha: float) -> Tensor:
+def with_labels(soft: Tensor, student_logits: Tensor, labels: Tensor | None, alpha: float) -> Tensor:
     """The mean over rows of the soft loss (batch,) mixed with the labels' cross-entropy."""
     if labels is None:
         return soft.mean()

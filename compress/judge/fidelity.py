@@ -14,6 +14,8 @@ from compress.tasks import SINGLE_LABEL, Task
 from serve.inputs import Input, characters
 from serve.tasks import Answer
 
+_NUMBERS = 400  # rows whose numbers are kept, to be drawn
+
 __all__ = ["calibration_error", "fidelity", "mean_kl", "stack_probabilities"]
 
 
@@ -79,8 +81,24 @@ def fidelity(
         by_confidence=[] if confidence is None else by_quarter(confidence, same),
         reliability_teacher=reliable[0],
         reliability_student=reliable[1],
+        numbers=_numbers(task, gold, teacher, shipped),
         has_labels=gold is not None,
     )
+
+
+def _numbers(
+    task: Task, gold: Ids | None, teacher: Floats, shipped: Floats
+) -> list[tuple[float | None, float, float]]:
+    """Some rows' numbers, spread over all of them; nothing where answers are none."""
+    theirs, ours = task.numbers(teacher), task.numbers(shipped)
+    if theirs is None or ours is None:
+        return []
+    known = np.full(len(theirs), np.nan) if gold is None else gold.astype(np.float64)
+    every = -(-len(theirs) // _NUMBERS)
+    return [
+        (None if np.isnan(right) else float(f"{right:.5g}"), float(f"{one:.5g}"), float(f"{other:.5g}"))
+        for right, one, other in zip(known[::every], theirs[::every], ours[::every], strict=True)
+    ]
 
 
 def _paired_test(task: Task, rows: Rows, teacher: Floats, shipped: Floats) -> PairedTest | None:

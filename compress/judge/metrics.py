@@ -17,10 +17,17 @@ from compress.judge.entities import EntityScores
 from compress.judge.family import Family
 from compress.judge.label_sets import LabelSets
 from compress.judge.retrieval import Retrieval
+from compress.judge.row_values import RowValues
 
 Metric = str
 METRICS: tuple[Metric, ...] = ("accuracy", "macro_f1", "matthews")  # of one label per text
-FAMILIES: tuple[Family, ...] = (Correlations(), LabelSets(), EntityScores(), Retrieval())  # of other tasks
+FAMILIES: tuple[Family, ...] = (  # of other tasks
+    Correlations(),
+    LabelSets(),
+    EntityScores(),
+    Retrieval(),
+    RowValues(),
+)
 
 # What a metric takes of labels or answers: label numbers (rows,), 0 to label_count - 1; of other families what
 # they say, (rows, ...).

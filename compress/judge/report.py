@@ -49,6 +49,7 @@ class PairedTest(_Strict):
 
 
 NO_ENTITY = "no entity"  # in the place of a type, where one of both models sees none
+NO_LABEL = "not given"  # in the place of a label that one of both models does not give
 
 
 class Flip(_Strict):
@@ -98,7 +99,9 @@ class Fidelity(_Strict):
     flips: list[Flip] = Field(default_factory=list)  # most frequent first
     # Rows on which both give this label; with the flips every row of the confusion table. Empty in older reports.
     alike: dict[str, int] = Field(default_factory=dict)
-    flips_of: Literal["rows", "entities"] = "rows"  # what both of them count
+    flips_of: Literal["rows", "entities", "labels"] = "rows"  # what both of them count
+    # Where answers are numbers: the right one, the teacher's and the shipped one's, of some 400 rows at most.
+    numbers: list[tuple[float | None, float, float]] = Field(default_factory=list)
     by_length: list[Slice] = Field(default_factory=list)  # characters of the text, in quarters of the rows
     by_confidence: list[Slice] = Field(default_factory=list)  # the teacher's, in quarters of the rows
     reliability_teacher: list[ReliabilityBin] = Field(default_factory=list)  # empty bins are left out

@@ -4,7 +4,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from compress.judge.report import Fidelity, Held, Invariance, Report, Shift, Slice
+from compress.judge.report import NO_LABEL, Fidelity, Flip, Held, Invariance, Report, Shift, Slice
 from serve.bundle import Batches
 
 _FLIPS_SHOWN = 3
@@ -13,10 +13,10 @@ _FLIPS_SHOWN = 3
 def flip_lines(fidelity: Fidelity) -> str:
     """Which labels flip to which, where the teacher was how sure, and who is right alone."""
     count = sum(flip.rows for flip in fidelity.flips)
-    shown = [f"{flip.teacher} to {flip.shipped} {flip.rows:,}" for flip in fidelity.flips[:_FLIPS_SHOWN]]
+    shown = [f"{_exchanged(flip)} {flip.rows:,}" for flip in fidelity.flips[:_FLIPS_SHOWN]]
     if len(fidelity.flips) > _FLIPS_SHOWN:
         shown.append(f"other pairs {sum(flip.rows for flip in fidelity.flips[_FLIPS_SHOWN:]):,}")
-    whole = "entities" if fidelity.flips_of == "entities" else f"of {fidelity.rows:,} rows"
+    whole = f"of {fidelity.rows:,} rows" if fidelity.flips_of == "rows" else fidelity.flips_of
     lines = [f"{count:,} {whole}: {', '.join(shown)}"]
     if len(fidelity.by_confidence) > 1:
         least, most = fidelity.by_confidence[0], fidelity.by_confidence[-1]
@@ -88,6 +88,15 @@ def _held(held: Held | None, between: str) -> str:
         return "-"
     low, high = held.drop_ci
     return f"{held.score:.3f}{between}{held.drop:+.3f} [{low:+.3f}, {high:+.3f}]"
+
+
+def _exchanged(flip: Flip) -> str:
+    """What the teacher says and what ships says, in words."""
+    if flip.shipped == NO_LABEL:
+        return f"{flip.teacher} by the teacher alone"
+    if flip.teacher == NO_LABEL:
+        return f"{flip.shipped} by what ships alone"
+    return f"{flip.teacher} to {flip.shipped}"
 
 
 def _flipped(part: Slice) -> str:

@@ -14,6 +14,8 @@ METRIC_NAMES = {
     "entity_macro_f1": "macro entity F1",
     "recall_at_1": "recall at 1",
     "recall_at_10": "recall at 10",
+    "f1": "F1",
+    "exact_match": "exact match",
     "mrr": "mean reciprocal rank",
 }
 RUNTIME_NAMES = {"torch": "PyTorch", "onnxruntime": "ONNX"}

@@ -92,7 +92,7 @@ def align_teacher(
                 "labels to train on, or a teacher that is used as it is",
                 "set data.columns.label, or take teacher.train out",
             )
-        names = opened.label_names if task.has_head else task.output_names
+        names = opened.label_names if task.names_outputs else _unnamed(opened, options, task).names
         return Alignment(names, None, new_head=False, task=task)
     if not task.names_outputs:
         return _unnamed(opened, options, task)
@@ -110,7 +110,8 @@ def align_teacher(
 def _unnamed(opened: Opened, options: TeacherOptions, task: Task) -> Alignment:
     """Of a task whose outputs stand for no labels: the head is the model's own, where it has one of that width."""
     own = opened.is_trained_for(task) and task.fits_outputs(len(opened.label_names))
-    names = opened.label_names if own else task.output_names
+    # The name of a single output is kept; of several ones it is known what they are.
+    names = opened.label_names if own and len(task.output_names) == 1 else task.output_names
     return Alignment(names, None, new_head=not own and options.train is not None, task=task)
 
 
@@ -119,8 +120,7 @@ def tuned(trained: Trained, selection: Rows, session: Session) -> Answering:
     assert selection.labels is not None
     rows = selection.take(np.flatnonzero(trained.task.has_label(selection.labels)))
     logits = TorchPredictor(trained, device=session.compute.device).logits(rows.texts)
-    assert rows.labels is not None
-    return trained.task.tuned(session.metric_name, logits, rows.labels, trained.labels)
+    return trained.task.tuned_on(session.metric_name, logits, rows, trained)
 
 
 def make_teacher(

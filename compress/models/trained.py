@@ -1,6 +1,7 @@
 """A model that answers, as stages hand it on: weights, tokenizer, labels."""
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
@@ -15,7 +16,7 @@ from compress.models import sentence_encoder
 from compress.models.heads import class_of
 from compress.models.sentence_folder import write_settings
 from compress.models.tokenizer import load_tokenizer, position_limit, save_tokenizer
-from compress.tasks import SINGLE_LABEL, Task, task_of
+from compress.tasks import SINGLE_LABEL, TASKS, Task, task_of
 from serve.tasks import Answering, AnyAnswering
 
 WEIGHTS = "model.safetensors"
@@ -89,26 +90,33 @@ def write_answering(answering: Answering, folder: Path) -> None:
     (folder / ANSWERING).write_text(answering.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
-def open_trained(name: str) -> Trained:
+def open_trained(name: str, like: Answering | None = None) -> Trained:
     """A model that this project did not save, in a model folder or on the Hub; raises `ModelError`.
 
-    Its tokenizer is written to a folder of its own, since the one at hand may pad every text.
+    It is opened with the head of models that answer `like` this, by default a text classifier's; what kind of those it
+    is, its own config says. Its tokenizer is written to a folder of its own, since the one at hand may pad every text.
     """
     from compress.models.open import load_classifier, open_model
     from compress.models.source import ModelSource
 
-    opened = open_model(ModelSource(model=name))
-    if not opened.has_trained_head:
+    wanted = next((one for one in TASKS if isinstance(like, one.answers_as)), SINGLE_LABEL)
+    task = next(one for one in TASKS if one.head == wanted.head)
+    opened = open_model(ModelSource(model=name), task)
+    if not opened.is_trained_for(task):
         raise ModelError(
-            f"{name} has no trained classification head",
+            f"{name} has no trained {task.head_in_words}",
             "a model that was fine-tuned on the task",
             "give the folder of a fine-tuned teacher",
         )
     folder = Path(mkdtemp(prefix="compress-teacher-"))
     max_length = position_limit(opened.tokenizer, opened.config)
     save_tokenizer(opened.tokenizer, folder, max_length)
-    model = load_classifier(opened, opened.label_names, new_head=False)
-    return Trained(model.eval(), opened.tokenizer, opened.label_names, max_length, folder)
+    is_named = task.has_head and (task.names_outputs or len(task.output_names) == 1)
+    names = opened.label_names if is_named else task.output_names
+    model = load_classifier(opened, names, new_head=False, task=task)
+    if (Path(name) / ANSWERING).is_file():
+        shutil.copy(Path(name) / ANSWERING, folder)
+    return Trained(model.eval(), opened.tokenizer, names, max_length, folder)
 
 
 def load_trained(folder: Path, *, trust_remote_code: bool = False) -> Trained:

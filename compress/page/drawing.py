@@ -55,6 +55,11 @@ def path(points: Iterable[tuple[float, float]], look: Look) -> str:
     return f'<polyline class="path {look}" points="{places}"/>'
 
 
+def dots(points: Iterable[tuple[float, float]], look: Look) -> str:
+    """A small dot at each of these points, in few letters: squares for a teacher, else discs."""
+    return f'<path class="dots {look}" d="{"".join(f"M{x:.1f} {y:.1f}h0" for x, y in points)}"/>'
+
+
 def box(x: float, y: float, width: float, height: float, look: Look, opacity: float = 1.0) -> str:
     """A filled rectangle."""
     return (

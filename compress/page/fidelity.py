@@ -32,6 +32,8 @@ def confusion(found: Fidelity, labels: Sequence[str]) -> Drawing | None:
     """The teacher's label against the shipped one's; None where reports are too old to tell."""
     if not found.alike and not found.flips:
         return None
+    if found.flips_of == "labels":
+        return None  # see `by_label`
     if found.flips_of == "entities":
         flipped = {name for flip in found.flips for name in (flip.teacher, flip.shipped)}
         labels = [*sorted({*found.alike, *flipped} - {NO_ENTITY}), NO_ENTITY]
@@ -68,7 +70,7 @@ def confusion(found: Fidelity, labels: Sequence[str]) -> Drawing | None:
             parts.append(letters(left + cell * (column + 0.5), y + high / 2 + 4, said, "figure", "middle"))
     return Drawing(
         "confusion",
-        "The teacher's label, and what ships says",
+        f"The teacher's {'entities' if found.flips_of == 'entities' else 'label'}, and what ships says",
         f"{_counted(found)} by both labels. On the diagonal (green) both say the same; beside it "
         "(amber) they part, the stronger the more of those.",
         ". ".join(
@@ -155,7 +157,7 @@ def _slices(name: str, title: str, caption: str, parts: Sequence[tuple[str, Slic
     return Drawing(
         name,
         title,
-        caption + "The mark is the share on which both give the same label, the line its 95 % interval.",
+        caption + "The mark is the share on which both give the same answer, the line its 95 % interval.",
         ". ".join(
             f"{said}: {percent(part.agreement, part.agreement_ci)}, {part.rows} rows" for said, part in parts
         ),

@@ -8,8 +8,10 @@ from compress.judge.wording import RUNTIME_NAMES, metric_name, percent, sentence
 from compress.page import sections
 from compress.page.drawing import plain
 from compress.page.fidelity import by_confidence, by_length, confusion, reliability
+from compress.page.label_sets import by_label
 from compress.page.learning import curves
 from compress.page.markup import drawings, facts, pill, section
+from compress.page.numbers import both_numbers, right_numbers
 from compress.page.speed import spread, trade
 from compress.page.style import STYLE
 
@@ -30,9 +32,9 @@ def report_page(name: str, report: Report) -> str:
             "The models",
             f"All on the same {report.fidelity.rows:,} test rows, none of which was used to choose anything. Time is "
             + (
-                "from both texts to their label, one pair at a time."
+                "from both texts to their answer, one pair at a time."
                 if are_pairs(report)
-                else "from text to label, one text at a time."
+                else "from text to answer, one text at a time."
             ),
             sections.models(report),
             facts(sections.speed(report)),
@@ -52,6 +54,9 @@ def report_page(name: str, report: Report) -> str:
             drawings(
                 [
                     confusion(report.fidelity, report.labels),
+                    by_label(report.fidelity),
+                    both_numbers(report.fidelity),
+                    right_numbers(report.fidelity),
                     reliability(report.fidelity),
                     by_confidence(report.fidelity),
                     by_length(report.fidelity),
@@ -124,13 +129,19 @@ def _hero(name: str, report: Report) -> str:
     machine = report.machine
     return (
         f'<header class="hero"><div class="line">{pill(report.verdict).markup}'
-        f'<p class="over">{plain(name)} \u00b7 {plain(report.task)}</p></div>'
+        f'<p class="over">{plain(name)} \u00b7 {plain(_kind(report))}</p></div>'
         f"<h1>{plain(capital(said))}.</h1>"
         f'<p class="lead">{report.fidelity.rows:,} test rows{", pairs of texts" * are_pairs(report)}, on '
         f"{plain(machine.processor)} with "
         f"{machine.cores} cores, written {plain(report.created[:10])}.</p></header>"
         f'<div class="tiles">{"".join(_tile(*tile) for tile in _tiles(report))}</div>'
     )
+
+
+def _kind(report: Report) -> str:
+    """The task, and which kind of it where it has several."""
+    kinds = {"regression": "regression", "multi_label_classification": "multi-label classification"}
+    return kinds.get(report.problem_type or "", report.task.replace("-", " "))
 
 
 def _tiles(report: Report) -> list[tuple[str, str, str]]:

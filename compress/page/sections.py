@@ -107,8 +107,8 @@ def invariance(report: Report) -> str:
     columns = [
         Column("Asked"),
         Column("As it is run"),
-        Column("Largest change of a probability", number=True),
-        Column("Labels that change", number=True),
+        Column("Largest change of a probability or number", number=True),
+        Column("Answers that change", number=True),
     ]
     rows = [
         (

@@ -149,7 +149,7 @@ def spread(report: Report) -> Drawing | None:
     return Drawing(
         "spread",
         "Time for one text",
-        f"{how}; the mark is the middle (p50), the stroke p95. From text to label, tokenizer included, the models "
+        f"{how}; the mark is the middle (p50), the stroke p95. From text to answer, tokenizer included, the models "
         "in turns.",
         ". ".join(
             f"{one.name}: p50 {one.latency.p50_ms:.2f} ms, p95 {one.latency.p95_ms:.2f} ms" for one in models

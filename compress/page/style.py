@@ -75,6 +75,8 @@ svg .half { fill: var(--c); fill-opacity: 0.35; }
 svg .mark { fill: var(--c); stroke: var(--paper); stroke-width: 1.2; }
 svg .bubble { fill: var(--c); fill-opacity: 0.13; stroke: var(--c); stroke-width: 1.4; }
 svg .bubble.ships { fill-opacity: 0.38; stroke-width: 2; }
+svg .dots { fill: none; stroke: var(--c); stroke-width: 4.5; stroke-opacity: 0.6; stroke-linecap: round; }
+svg .dots.teacher { stroke-linecap: square; stroke-width: 3.6; }
 svg .core { fill: var(--c); }
 svg .leader { stroke: var(--soft); stroke-width: 0.8; }
 svg .cell { fill: var(--c); }

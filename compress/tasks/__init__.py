@@ -4,6 +4,7 @@ from typing import Any
 
 from compress.tasks.interface import Fault
 from compress.tasks.multi_label import MultiLabel
+from compress.tasks.question_answering import QuestionAnswering
 from compress.tasks.regression import Regression
 from compress.tasks.sentence_similarity import SentenceSimilarity
 from compress.tasks.task import Task
@@ -18,23 +19,18 @@ TASKS: tuple[Task, ...] = (
     Regression(),
     TokenClassification(),
     SentenceSimilarity(),
+    QuestionAnswering(),
 )
 
 ALIASES = {"feature-extraction": "sentence-similarity"}  # another of the Hub's names for a task
 
 FILL_MASK = "fill-mask"  # trains an encoder and ends before the export: `compress/general/`
 BUILT = (*dict.fromkeys(task.name for task in TASKS), FILL_MASK)
-PLANNED = tuple(
-    name
-    for name in ("token-classification", "question-answering", "sentence-similarity")
-    if name not in BUILT
-)
 
 __all__ = [
     "ALIASES",
     "BUILT",
     "FILL_MASK",
-    "PLANNED",
     "SINGLE_LABEL",
     "TASKS",
     "Fault",

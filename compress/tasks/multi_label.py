@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     import datasets
     from torch import Tensor
 
-    from compress.judge.report import ReliabilityBin
+    from compress.judge.report import Flip, ReliabilityBin
 
 _SMALLEST = 1e-12  # the smallest probability that a logarithm is taken of
 _REBUILD = "make the bundle again with `compress run`, or copy it again from where it was made"
@@ -57,6 +57,7 @@ class MultiLabel(Task):
     metrics: ClassVar[tuple[str, ...]] = ("micro_f1", "macro_f1", "average_precision")
     agreement_metric: ClassVar[str] = "micro_f1"
     agreement_means: ClassVar[str] = "rows with the same set of labels as the teacher"
+    flips_of: ClassVar[Literal["rows", "entities", "labels"]] = "labels"
 
     def check_head(self, model: str, outputs: Sequence[str], problem_type: str | None) -> None:
         """See `Task`."""
@@ -261,6 +262,25 @@ class MultiLabel(Task):
             return []
         yes = answers[..., 0].reshape(-1)
         return reliability(np.stack([1 - yes, yes], axis=1), rows.labels.reshape(-1).astype(np.int64))
+
+    def flips(
+        self, teacher: Floats, shipped: Floats, labels: Sequence[str]
+    ) -> tuple[list[Flip], dict[str, int]]:
+        """Labels, not rows: those that one of both alone gives a row, and those that both give it."""
+        from compress.judge.report import NO_LABEL
+        from compress.judge.report import Flip as Told
+
+        before, after = teacher[..., 1] == 1, shipped[..., 1] == 1
+        flips: list[Flip] = []
+        alike: dict[str, int] = {}
+        for place, label in enumerate(labels):
+            theirs, ours = before[:, place], after[:, place]
+            alone = ((label, NO_LABEL, theirs & ~ours), (NO_LABEL, label, ours & ~theirs))
+            flips += [
+                Told(teacher=one, shipped=two, rows=int(rows.sum())) for one, two, rows in alone if rows.any()
+            ]
+            alike |= {label: int((theirs & ours).sum())} if (theirs & ours).any() else {}
+        return sorted(flips, key=lambda flip: -flip.rows), alike
 
     # evaluation.jsonl, and files with labels
 

@@ -266,6 +266,10 @@ class SentenceSimilarity(Regression):
             return None
         return float(_each_cosine(teacher, shipped).mean())
 
+    def numbers(self, answers: Floats) -> Floats | None:
+        """The cosines."""
+        return similarities(answers)
+
     def correlation(self, teacher: Floats, shipped: Floats) -> float | None:
         """Spearman's, of the cosines of both."""
         return score("spearman", similarities(teacher), similarities(shipped), 1)

@@ -20,14 +20,16 @@ from compress.errors import ModelError
 from compress.tasks.interface.data import DataPart
 from compress.tasks.interface.judging import JudgingPart
 from compress.tasks.interface.telling import TellingPart
-from compress.tasks.interface.terms import Labels, Logits
+from compress.tasks.interface.terms import Labels, Logits, Reader
 from compress.tasks.interface.training import TrainingPart
 from serve.tasks import Answering, SingleLabel
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
+    from compress.data.rows import Rows
     from compress.models.source import ModelSource
+    from compress.tasks.interface.terms import Reader
 
 
 class Task(DataPart, TrainingPart, JudgingPart, TellingPart):
@@ -47,10 +49,12 @@ class Task(DataPart, TrainingPart, JudgingPart, TellingPart):
     # How texts are changed to see what holds (`compress.judge.perturb`); none where labels are places in the text.
     perturbations: ClassVar[tuple[str, ...]] = ("typos", "case", "punctuation")
 
-    flips_of: ClassVar[Literal["rows", "entities"]] = "rows"  # what `flips` counts
+    flips_of: ClassVar[Literal["rows", "entities", "labels"]] = "rows"  # what `flips` counts
     # Names that columns usually have with it, looked for before all others.
     text_columns: ClassVar[tuple[str, ...]] = ()
     label_columns: ClassVar[tuple[str, ...]] = ()
+    unlabelled_means: ClassVar[str] = "every label is -1"  # of a split, for people
+    tunes: ClassVar[str] = "its thresholds"  # what `tuned` finds, for people
 
     @property
     def key(self) -> str:
@@ -95,6 +99,10 @@ class Task(DataPart, TrainingPart, JudgingPart, TellingPart):
 
     # What it takes from data, and how it answers
 
+    def reading(self, *, leaves_out: bool) -> Task:
+        """The task with what a recipe says of how its data is read: answers that are misplaced are left out."""
+        return self
+
     def pooled_answering(self, answering: Sequence[Answering], weights: Sequence[float]) -> Answering:
         """How several teachers answer as one."""
         return answering[0]
@@ -107,9 +115,14 @@ class Task(DataPart, TrainingPart, JudgingPart, TellingPart):
         """How a model answers, by what it gave on the rows that select."""
         return self.default_answering()
 
+    def tuned_on(self, metric: str, logits: Logits, rows: Rows, model: Reader) -> Answering:
+        """The same, for tasks that must know what the model read; every row has a label."""
+        assert rows.labels is not None
+        return self.tuned(metric, logits, rows.labels, model.labels)
+
     @property
     def is_tuned(self) -> bool:
-        """`tuned` looks at its arguments."""
+        """`tuned`, or `tuned_on`, looks at its arguments."""
         return False
 
     def settled(self, train: Labels | None) -> Task:

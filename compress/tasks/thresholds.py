@@ -50,6 +50,25 @@ def _common(probabilities: Floats, truth: NDArray[np.bool_]) -> float:
     return float(_COMMON[best[np.abs(_COMMON[best] - 0.5).argmin()]])
 
 
+def best_cut(margins: Floats, kept: Floats, given_up: Floats) -> float:
+    """The threshold that gives the highest sum, where a row whose margin exceeds it counts `given_up`, else `kept`.
+
+    All are (rows,). Half way between two margins; of equals the nearest to 0, which is one of them.
+    """
+    order = np.argsort(margins, kind="stable")
+    gains = np.concatenate([[0.0], np.cumsum((kept - given_up)[order])])  # of the first rows kept
+    limits = margins[order]
+    between = (limits[:-1] + limits[1:]) / 2
+    cuts = np.concatenate([[limits[0] - 1], between, [limits[-1] + 1]])
+    apart = np.concatenate([[True], limits[:-1] < limits[1:], [True]])
+    zero = int(np.searchsorted(limits, 0.0, side="right"))
+    found = np.where(apart & np.isfinite(cuts), gains, -np.inf)
+    best = np.flatnonzero(np.isclose(found, found.max()))
+    if zero in best:
+        return 0.0
+    return float(cuts[best[np.abs(cuts[best]).argmin()]])
+
+
 class _Curve:
     """What one label gives at each threshold between two of its probabilities."""
 

@@ -89,7 +89,7 @@ class TokenClassification(Task):
     agreement_metric: ClassVar[str] = "entity_f1"
     agreement_means: ClassVar[str] = "rows with the same entities as the teacher"
     perturbations: ClassVar[tuple[str, ...]] = ()
-    flips_of: ClassVar[Literal["rows", "entities"]] = "entities"
+    flips_of: ClassVar[Literal["rows", "entities", "labels"]] = "entities"
     head_in_words: ClassVar[str] = "token classification head"
     text_columns: ClassVar[tuple[str, ...]] = ("tokens", "words")
     label_columns: ClassVar[tuple[str, ...]] = ("ner_tags", "tags", "labels", "ner")
@@ -356,7 +356,9 @@ class TokenClassification(Task):
         """See `Task`."""
         return read_words(told, labels)
 
-    def file_row(self, row: Mapping[str, object], text: str, label: str | None) -> Mapping[str, object]:
+    def file_row(
+        self, row: Mapping[str, object], text: str, label: str | None, text_pair: str | None = None
+    ) -> Mapping[str, object]:
         """See `Task`: words joined, and tags with the places of their words."""
         return joined_row(row, text, label)
 

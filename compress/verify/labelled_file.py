@@ -59,7 +59,8 @@ def read_labelled_file(
         needed=False,
     )
     assert text is not None
-    rows = [_row(path, number, row, text, label, task) for number, row in enumerate(rows, start=1)]
+    columns_of = (text, label, text_pair)
+    rows = [_row(path, number, row, columns_of, task) for number, row in enumerate(rows, start=1)]
     names = _names_by_number(data.get("labels"))
     texts: list[Input] = []
     for number, row in enumerate(rows, start=1):
@@ -74,10 +75,14 @@ def read_labelled_file(
 
 
 def _row(
-    path: Path, number: int, row: Mapping[str, object], text: str, label: str | None, task: Task
+    path: Path,
+    number: int,
+    row: Mapping[str, object],
+    columns: tuple[str, str | None, str | None],
+    task: Task,
 ) -> Mapping[str, object]:
     try:
-        return task.file_row(row, text, label)
+        return task.file_row(row, *columns)
     except Fault as fault:
         raise InputError(f"{path}, row {number}: {fault.found}", fault.expected, fault.remedy or "") from None
 

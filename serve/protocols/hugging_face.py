@@ -84,7 +84,14 @@ def routes(model: Model, questions: Questions) -> APIRouter:
 
 def example_pair(answering: Answering) -> dict[str, str]:
     """For people."""
-    return dict(zip(answering.PAIR_FIELDS, ("a fine film", "a good one"), strict=True))
+    return dict(zip(answering.PAIR_FIELDS, answering.EXAMPLE_PAIR, strict=True))
+
+
+def example(answering: Answering, *, pairs: bool) -> tuple[str, dict[str, Any]]:
+    """The route of a first request, and its body."""
+    if pairs:
+        return "/", {"inputs": example_pair(answering)}
+    return "/predict" if answering.SCORES_LABELS else "/", {"inputs": "some text"}
 
 
 def parse(

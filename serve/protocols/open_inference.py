@@ -23,6 +23,7 @@ from serve.tasks import Answering
 
 EXTENSIONS = ["binary_tensor_data", "classification", "statistics", "model_configuration", "model_repository"]
 PLATFORM = "onnxruntime_onnx"
+_TRITON_TYPES = {"BYTES": "TYPE_STRING", "FP32": "TYPE_FP32", "INT64": "TYPE_INT64"}
 _MODEL = "/v2/models/{model_name}"
 _VERSION = f"{_MODEL}/versions/{{model_version}}"
 
@@ -66,8 +67,8 @@ def _schema(*, pairs: bool, answering: Answering) -> Schema:
     )
 
 
-def _example(*, pairs: bool) -> dict[str, Any]:
-    texts = zip(tensors.input_names(pairs=pairs), ("a fine film", "a good one"), strict=False)
+def _example(*, pairs: bool, answering: Answering) -> dict[str, Any]:
+    texts = zip(tensors.input_names(pairs=pairs), answering.EXAMPLE_PAIR, strict=False)
     return {
         "inputs": [{"name": name, "shape": [1], "datatype": "BYTES", "data": [text]} for name, text in texts]
     }
@@ -158,7 +159,10 @@ def routes(models: Models, questions: Questions) -> APIRouter:
         _add(router, models, "GET", suffix, act)
     first = models.first.info  # of several models the first is described
     pairs = first.text_pair
-    body = schemas.json_body(_schema(pairs=pairs, answering=first.answering), _example(pairs=pairs))
+    answering = first.answering
+    body = schemas.json_body(
+        _schema(pairs=pairs, answering=answering), _example(pairs=pairs, answering=answering)
+    )
     _add(router, models, "POST", "/infer", infer, openapi_extra=body)
     for name in models.names:
         answer = partial(infer, name=name, version=VERSION)
@@ -225,7 +229,7 @@ def configured(models: Models, name: str, version: str) -> dict[str, Any]:
         "output": [
             {
                 "name": one.name,
-                "data_type": "TYPE_STRING" if one.datatype == "BYTES" else "TYPE_FP32",
+                "data_type": _TRITON_TYPES[one.datatype],
                 "dims": [1 if one.width is None else one.width],
             }
             for one in info.answering.tensors(len(info.labels))

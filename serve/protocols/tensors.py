@@ -166,7 +166,7 @@ class Tensor:
     """An output: its elements in row-major order."""
 
     name: str
-    datatype: str  # BYTES or FP32
+    datatype: str  # BYTES, FP32 or INT64
     shape: list[int]
     strings: list[str] | None = None
     numbers: np.ndarray | None = None
@@ -175,15 +175,15 @@ class Tensor:
         """As the binary extension and gRPC carry it."""
         if self.strings is not None:
             return encode_strings(self.strings)
-        return np.asarray(self.numbers, dtype="<f4").tobytes()
+        return np.asarray(self.numbers, dtype="<i8" if self.datatype == "INT64" else "<f4").tobytes()
 
     def data(self) -> list[Any]:
         """As JSON carries it."""
-        return (
-            self.strings
-            if self.strings is not None
-            else np.asarray(self.numbers, np.float64).ravel().tolist()
-        )
+        if self.strings is not None:
+            return self.strings
+        exact = np.int64 if self.datatype == "INT64" else np.float64
+        found: list[Any] = np.asarray(self.numbers, exact).ravel().tolist()
+        return found
 
 
 def output(
@@ -193,6 +193,8 @@ def output(
     elements = answering.tensor(wanted.name, answers)
     if isinstance(elements, list):
         return Tensor(wanted.name, "BYTES", [len(answers)], strings=elements)
+    if elements.dtype == np.int64:
+        return Tensor(wanted.name, "INT64", list(elements.shape), numbers=elements)
     numbers = np.asarray(elements, dtype=np.float32)
     if not wanted.classification:
         return Tensor(wanted.name, "FP32", list(numbers.shape), numbers=numbers)

@@ -7,13 +7,14 @@ from pydantic import Field
 from serve.tasks.answering import Answer, Answering, Read, Tokens
 from serve.tasks.embedding import Embedding, SentenceEmbedding
 from serve.tasks.multi_label import LabelSet, MultiLabel
+from serve.tasks.question_answering import Extraction, QuestionAnswering
 from serve.tasks.regression import Rating, Regression
 from serve.tasks.text_classification import Classification, SingleLabel
 from serve.tasks.token_classification import Tagging, TokenClassification
 
 # The union of what may stand in bundle.json as `answering`; a new task adds its class here.
 AnyAnswering = Annotated[
-    SingleLabel | Regression | MultiLabel | TokenClassification | SentenceEmbedding,
+    SingleLabel | Regression | MultiLabel | TokenClassification | SentenceEmbedding | QuestionAnswering,
     Field(discriminator="kind"),
 ]
 
@@ -23,8 +24,10 @@ __all__ = [
     "AnyAnswering",
     "Classification",
     "Embedding",
+    "Extraction",
     "LabelSet",
     "MultiLabel",
+    "QuestionAnswering",
     "Rating",
     "Read",
     "Regression",

@@ -92,6 +92,7 @@ class Read:
     asked: Input
     windows: tuple[Encoding, ...]  # in the order of the text; one where it is short enough
     tokenizer: Tokenizer | None = None  # that cut it
+    cut: bool = False  # the first of two texts, which every window has, was too long and its end is not read
 
     @property
     def ids(self) -> list[int]:
@@ -121,7 +122,7 @@ class TensorSpec(NamedTuple):
     """One output tensor of the Open Inference Protocol."""
 
     name: str
-    datatype: str  # BYTES or FP32
+    datatype: str  # BYTES, FP32 or INT64
     width: int | None = None  # None: one element for each text
 
 
@@ -149,6 +150,7 @@ class Answering(BaseModel):
     EMBEDS: ClassVar[bool] = False  # answers are vectors: `POST /embed`, `POST /v1/embeddings`
     FLAT_PARAMETERS: ClassVar[bool] = False  # of `POST /` they stand beside `inputs` too
     PAIR_FIELDS: ClassVar[tuple[str, str]] = ("text", "text_pair")  # of an input of two texts, in JSON
+    EXAMPLE_PAIR: ClassVar[tuple[str, str]] = ("a fine film", "a good one")  # for people
     FUNCTIONS: ClassVar[tuple[str, ...]] = ()  # what `function_to_apply` may be
     BARE_SINGLE: ClassVar[bool] = False  # `POST /` answers a text that is in no list with its answer in none
     # What `POST /` answers, a list with an element for each text.
@@ -159,6 +161,11 @@ class Answering(BaseModel):
     def singly(cls, inputs: Sequence[Input]) -> list[Input]:
         """Inputs as a server is asked them: where each text is read by itself, one by one."""
         return [text for asked in inputs for text in parts(asked)] if cls.READS_EACH else list(inputs)
+
+    @classmethod
+    def of_each(cls, inputs: Sequence[Input], answers: Sequence[Answer]) -> list[Answer]:  # noqa: ARG003  others need it
+        """The answers to inputs, from those to `singly` of them."""
+        return list(answers)
 
     @property
     def stride(self) -> int:
@@ -218,7 +225,7 @@ class Answering(BaseModel):
         """What comes out, by name."""
         return (TensorSpec("label", "BYTES"), TensorSpec("probabilities", "FP32", labels))
 
-    def tensor(self, name: str, answers: Sequence[Answer]) -> list[str] | Array:
+    def tensor(self, name: str, answers: Sequence[Answer]) -> list[str] | Array | NDArray[np.int64]:
         """The elements of one of them: strings (texts,), or numbers (texts,) or (texts, width)."""
         if name == "label":
             return [answer.label for answer in answers]

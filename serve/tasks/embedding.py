@@ -7,12 +7,14 @@ both vectors and their cosine.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import NonNegativeInt
 
+from serve.inputs import Input, parts
 from serve.protocols import schemas
 from serve.protocols.fields import known_fields, true_or_false, unreadable
 from serve.protocols.schemas import Schema
@@ -105,6 +107,18 @@ class SentenceEmbedding(Answering):
     FLAT_PARAMETERS: ClassVar[bool] = True
     REPLY: ClassVar[Any] = list[list[float]]
     CSV_COLUMNS: ClassVar[tuple[str, ...]] = ("embedding", "truncated")
+
+    @classmethod
+    def of_each(cls, inputs: Sequence[Input], answers: Sequence[Answer]) -> list[Answer]:
+        """The vectors of a pair as one answer."""
+        rest = iter(answers)
+        found: list[Answer] = []
+        for asked in inputs:
+            some = [one for one in islice(rest, len(parts(asked))) if isinstance(one, Embedding)]
+            tokens = sum(one.tokens for one in some) if all(one.tokens for one in some) else 0
+            vectors = np.concatenate([one.vectors for one in some])
+            found.append(Embedding(vectors, tokens, any(one.truncated for one in some)))
+        return found
 
     def about(self, labels: Sequence[str]) -> str:
         """How wide, and how it was made."""

@@ -103,7 +103,7 @@ class MultiLabel(Answering):
         """The given labels as a JSON list, and every label's probability."""
         return (TensorSpec("labels", "BYTES"), TensorSpec("probabilities", "FP32", labels))
 
-    def tensor(self, name: str, answers: Sequence[Answer]) -> list[str] | Array:
+    def tensor(self, name: str, answers: Sequence[Answer]) -> list[str] | Array | NDArray[np.int64]:
         """Lists as JSON (texts,), or probabilities (texts, labels)."""
         if name != "labels":
             return super().tensor(name, answers)

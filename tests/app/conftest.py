@@ -4,19 +4,22 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 
 import serve
-from app.evaluation import Row, read_rows
+from app.evaluation import read_rows
 from app.launch import Reach, launch
 from app.page import build_page
+from app.rows import Row
 from app.subject import Subject, subject
 from serve.runtime import OnnxRuntime
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
+WAIT = 20_000  # milliseconds
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -66,3 +69,24 @@ def browser() -> Iterator["Browser"]:
         started = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield started
         started.close()
+
+
+@pytest.fixture
+def opened(browser: "Browser") -> Iterator["Page"]:
+    """A page whose errors and whose requests to elsewhere fail the test."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(WAIT)
+    asked: list[str] = []
+    errors: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda entry: errors.append(entry.text) if entry.type == "error" else None)
+    yield page
+    context.close()
+    hosts = {
+        urlsplit(url).hostname for url in asked if urlsplit(url).scheme in ("http", "https", "ws", "wss")
+    }
+    assert len(asked) > 5
+    assert hosts == {"127.0.0.1"}
+    assert errors == []

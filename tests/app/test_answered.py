@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from app.answered import AnsweredRows
-from app.evaluation import Row, TeacherAnswer
+from app.rows import Row
 from app.selection import Selection, counts, examples, select
 from app.turns import Turns
 from serve.errors import InputError
@@ -16,8 +16,8 @@ from serve.tasks import Answer, Classification
 
 
 def row(number: int, text: str, label: str | None, taught: str) -> Row:
-    teacher = TeacherAnswer(label=taught, probabilities={taught: 0.9, "other": 0.1})
-    return Row(id=number, text=text, label=label, teacher=teacher)
+    teacher = Classification(taught, {taught: 0.9, "other": 0.1}, tokens=0, truncated=False)
+    return Row(number, text, label, teacher)
 
 
 class Saying:

@@ -1,13 +1,18 @@
 """Words are weighed by leaving them out, one at a time, and nothing else of the text changes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import pytest
 
 from app.attribution import pieces, weigh, weightiest
+from serve.inputs import Input
 from serve.runtime import OnnxRuntime
 from serve.tasks import Answer, Classification
+
+
+def of(label: str) -> Callable[[Input, Answer], float]:
+    return lambda _, answer: answer.probabilities.get(label, 0.0)
 
 
 class Counting:
@@ -29,7 +34,7 @@ class Counting:
 
 def test_a_words_weight_is_what_the_probability_loses_without_it() -> None:
     model = Counting()
-    found = weigh(model, "much  of some,\nless much", "a")
+    found = weigh(model, "much  of some,\nless much", of("a"))
     # "much" twice: each on its own; "some," is no word that the model knows.
     assert [(piece.text, round(piece.weight, 6)) for piece in found] == [
         ("much", 0.3),
@@ -46,8 +51,8 @@ def test_a_words_weight_is_what_the_probability_loses_without_it() -> None:
         "much  of some,\n much",
         "much  of some,\nless ",
     ]
-    assert [piece.weight for piece in weigh(model, "much less", "b")] == pytest.approx([-0.3, 0.2])
-    assert [piece.weight for piece in weigh(model, "much less", "unknown")] == [0, 0]
+    assert [piece.weight for piece in weigh(model, "much less", of("b"))] == pytest.approx([-0.3, 0.2])
+    assert [piece.weight for piece in weigh(model, "much less", of("unknown"))] == [0, 0]
     assert [piece.text for piece in weightiest(found, 2)] == ["much", "much"]
 
 
@@ -62,11 +67,11 @@ def test_a_long_text_is_weighed_in_few_pieces_that_hold_every_word(count: int) -
 
 def test_nothing_to_weigh() -> None:
     assert pieces(" \n ") == []
-    assert weigh(Counting(), " ", "a") == []
+    assert weigh(Counting(), " ", of("a")) == []
 
 
 def test_the_student_owes_its_answer_to_the_words_that_make_it(student: OnnxRuntime) -> None:
-    found = weigh(student, "a dull film with great music", "positive")
+    found = weigh(student, "a dull film with great music", of("positive"))
     weights = {piece.text: piece.weight for piece in found}
     assert max(weights, key=weights.__getitem__) == "great"
     assert min(weights, key=weights.__getitem__) == "dull"

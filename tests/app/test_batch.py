@@ -7,7 +7,7 @@ import pytest
 
 from app.batch import MOST_BYTES, MOST_ROWS, Counted, answer_file
 from app.comparer import Comparer
-from app.evaluation import Row
+from app.rows import Row
 from app.views.batch import batch
 from serve.errors import InputError
 from serve.runtime import OnnxRuntime

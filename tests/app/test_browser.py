@@ -1,38 +1,13 @@
 """The page in a real browser, as a person uses it."""
 
 import csv
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
-
-WAIT = 20_000
-
-
-@pytest.fixture
-def opened(browser: "Browser") -> Iterator["Page"]:
-    """A page whose errors and whose requests to elsewhere fail the test."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    page = context.new_page()
-    page.set_default_timeout(WAIT)
-    asked: list[str] = []
-    errors: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda entry: errors.append(entry.text) if entry.type == "error" else None)
-    yield page
-    context.close()
-    hosts = {
-        urlsplit(url).hostname for url in asked if urlsplit(url).scheme in ("http", "https", "ws", "wss")
-    }
-    assert len(asked) > 5
-    assert hosts == {"127.0.0.1"}
-    assert errors == []
+    from playwright.sync_api import Page
 
 
 def see(page: "Page", text: str) -> None:

@@ -8,15 +8,16 @@ import pytest
 
 from app.comparer import Comparer
 from app.comparison import difference, timed
-from app.evaluation import Row, read_rows
+from app.evaluation import read_rows
+from app.rows import Row
 from app.stored_teacher import StoredTeacher
-from app.tasks import task_of
+from app.tasks import default_task
 from app.views.answers import answers, outcome, words
 from serve.errors import BundleError, InputError
 from serve.runtime import OnnxRuntime
 from serve.tasks import Answer, Classification
 
-TASK = task_of("text-classification")
+TASK = default_task()
 FORM = TASK.form({}, pairs=False)
 
 
@@ -91,7 +92,7 @@ def test_a_live_teacher_answers_any_text(student: OnnxRuntime, rows: list[Row]) 
     found = comparer.compare("a great film never stored")
     assert found.teacher is not None
     assert found.stored is None
-    said = outcome(found, FORM)
+    said = outcome(found, FORM, TASK)
     assert "They disagree" in said
     learnt = found.student.answer
     assert f"{100 * learnt.probabilities['positive']:+.1f} points for <b>positive</b>" in said
@@ -108,7 +109,7 @@ def test_without_a_teacher_a_new_text_says_what_to_do(student: OnnxRuntime, rows
     comparer = Comparer(student, None, rows)
     found = comparer.compare("a great film never stored")
     assert found.taught is None
-    assert "no answer of the teacher" in outcome(found, FORM)
+    assert "no answer of the teacher" in outcome(found, FORM, TASK)
     assert "--teacher MODEL" in answers(found, TASK, 12.5)
     assert "--teacher MODEL" in words(comparer.weigh("a great film"), FORM, teacher_is_live=False)
 
@@ -116,7 +117,7 @@ def test_without_a_teacher_a_new_text_says_what_to_do(student: OnnxRuntime, rows
 def test_a_stored_answer_is_told_with_the_usual_time(student: OnnxRuntime, rows: list[Row]) -> None:
     found = Comparer(student, None, rows).compare(rows[5].text)
     assert found.row == 5
-    assert "?row=5" in outcome(found, FORM)
+    assert "?row=5" in outcome(found, FORM, TASK)
     assert "Stored answer, not timed now. Its p50 in the report is 12.50 ms." in answers(found, TASK, 12.5)
 
 
@@ -128,9 +129,9 @@ def test_a_cut_text_is_warned_about_and_a_whole_one_is_counted(student: OnnxRunt
 
 def test_a_link_holds_the_text_and_a_long_text_has_none(student: OnnxRuntime) -> None:
     comparer = Comparer(student, None, [])
-    said = outcome(comparer.compare('a "good" film & <b>more</b>'), FORM)
+    said = outcome(comparer.compare('a "good" film & <b>more</b>'), FORM, TASK)
     assert 'href="?text=a+%22good%22+film+%26+%3Cb%3Emore%3C%2Fb%3E"' in said
-    assert "href" not in outcome(comparer.compare("film " * 300), FORM)
+    assert "href" not in outcome(comparer.compare("film " * 300), FORM, TASK)
 
 
 def test_nothing_that_is_typed_becomes_markup(student: OnnxRuntime) -> None:
@@ -138,13 +139,13 @@ def test_nothing_that_is_typed_becomes_markup(student: OnnxRuntime) -> None:
     comparer = Comparer(student, Contrary(), [])
     found = comparer.compare(evil)
     shown = (
-        outcome(found, FORM)
+        outcome(found, FORM, TASK)
         + answers(found, TASK, None)
         + words(comparer.weigh(evil), FORM, teacher_is_live=True)
     )
     assert "<img" not in shown
     labelled = Comparer(Contrary(), Named(evil), []).compare("x")
-    assert "<img" not in outcome(labelled, FORM) + answers(labelled, TASK, None)
+    assert "<img" not in outcome(labelled, FORM, TASK) + answers(labelled, TASK, None)
 
 
 class Named:

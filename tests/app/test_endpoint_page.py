@@ -10,10 +10,10 @@ from gradio_client import Client
 from served import make_app, running
 
 import app.launch
-from app.evaluation import Row
 from app.launch import Reach, launch, show
 from app.live import Watch
 from app.page import build_page
+from app.rows import Row
 from app.subject import Watched, subject
 from serve.client import Endpoint
 from serve.errors import UserError

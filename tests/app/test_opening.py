@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 from gradio_client import Client
 
-from app.evaluation import Row, TeacherAnswer
 from app.launch import Reach, launch
 from app.page import build_page
+from app.rows import Row
 from app.subject import subject
 from serve.tasks import Answer, Classification
 
@@ -32,8 +32,8 @@ class Slow:
 
 
 def test_nobody_waits_for_the_rows(report: dict[str, Any]) -> None:
-    teacher = TeacherAnswer(label="b", probabilities={"a": 0.2, "b": 0.8})
-    rows = [Row(id=number, text=f"text {number}", label="a", teacher=teacher) for number in range(ROWS)]
+    teacher = Classification("b", {"a": 0.2, "b": 0.8}, tokens=0, truncated=False)
+    rows = [Row(number, f"text {number}", "a", teacher) for number in range(ROWS)]
     student = Slow()
     start = time.perf_counter()
     about = subject("t", report, rows, student)

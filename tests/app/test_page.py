@@ -14,9 +14,9 @@ import pytest
 from gradio import networking
 from gradio_client import Client, handle_file
 
-from app.evaluation import Row
 from app.launch import Reach, launch
 from app.page import build_page
+from app.rows import Row
 from app.subject import Subject, subject
 from serve.errors import UserError
 from serve.runtime import OnnxRuntime

@@ -15,13 +15,14 @@ import serve
 from app.attribution import pieces, weigh, without
 from app.batch import Columns, answer_file
 from app.comparer import Comparer
-from app.evaluation import Row, read_rows
+from app.evaluation import read_rows
 from app.launch import Reach, launch, show
 from app.live import Watch
 from app.page import build_page
+from app.rows import Row
 from app.selection import Selection, examples, select
 from app.subject import Subject, Watched, subject
-from app.tasks import task_of
+from app.tasks import default_task
 from app.views.answers import answers, outcome, words
 from app.views.rows import listed
 from compress.demo import live_teacher
@@ -37,7 +38,7 @@ GOOD, BAD = (
     ["good", "fine", "great", "lovely", "warm", "bright"],
     ["dull", "awful", "cold", "flat", "stale", "grim"],
 )
-TASK = task_of("text-classification")
+TASK = default_task()
 FORM = TASK.form({"text": "premise", "text_pair": "hypothesis"}, pairs=True)
 STORED = ("awful music", "a warm ending")  # row 3, on which they disagree
 WAIT = 20_000
@@ -82,10 +83,10 @@ def test_both_models_are_asked_both_texts(pair_student: OnnxRuntime, pair_rows: 
     assert found.row == 3
     assert found.taught is not None
     assert (found.taught.label, found.student.answer.label) == ("same", "different")
-    assert 'href="?row=3"' in outcome(found, FORM)
+    assert 'href="?row=3"' in outcome(found, FORM, TASK)
     turned = Comparer(pair_student, None, pair_rows).compare(STORED[::-1])
     assert (turned.row, turned.taught) == (None, None)
-    assert 'href="?text=a+warm+ending&amp;text_pair=awful+music"' in outcome(turned, FORM)
+    assert 'href="?text=a+warm+ending&amp;text_pair=awful+music"' in outcome(turned, FORM, TASK)
     live = Comparer(pair_student, pair_student, pair_rows).compare(STORED)
     assert live.apart is not None
     assert live.apart.agree
@@ -102,7 +103,7 @@ def test_words_of_either_text_are_left_out_and_the_other_text_stays(pair_student
         ("a grim film", "grim,  cold"),
         ("a grim film", "grim, and "),
     ]
-    found = weigh(pair_student, asked, "same")
+    found = weigh(pair_student, asked, lambda _, answer: answer.probabilities["same"])
     assert [(piece.text, piece.place) for piece in found] == [
         *((word, 0) for word in asked[0].split()),
         *((word, 1) for word in asked[1].split()),
@@ -196,7 +197,7 @@ def test_programs_give_both_texts_by_the_names_of_the_boxes(client: Client, tmp_
     source = tmp_path / "pairs.csv"
     source.write_text("one,other\nawful music,a warm ending\n")
     path, counted = client.predict(handle_file(source), "one", "other", api_name="/batch")
-    assert counted["head"] == [[list(STORED), "same", "different"]]
+    assert counted["head"] == [[list(STORED), "same", "different", True]]
     assert "different" in Path(path).read_text()
 
 

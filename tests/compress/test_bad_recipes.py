@@ -54,11 +54,6 @@ CASES = [
         ("distill.0.alpha", "less than or equal to 1", "1.5"),
     ),
     Case("no such method", setting("quantize.method", "dynamik"), ("dynamik", "did you mean dynamic?")),
-    Case(
-        "task that is not built yet",
-        setting("task", "question-answering"),
-        ("question-answering", "not built yet"),
-    ),
     Case("no such task", setting("task", "sentiment"), ("sentiment", "text-classification")),
     Case("no such metric", setting("metric", "f1"), ("metric", "'accuracy'", "'f1'")),
     Case("student without distillation", setting("distill", []), ("student:", "distill: [{method: logits}]")),

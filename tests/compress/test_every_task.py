@@ -24,7 +24,11 @@ from transformers import AutoModel, AutoTokenizer, pipeline
 
 import compress
 import serve
-from app.launch import show
+from app.answered import AnsweredRows
+from app.evaluation import read_rows
+from app.tasks import task_of
+from app.views.rows import against_report
+from compress.demo import live_teacher
 from compress.inspection import inspect_bundle, render
 from compress.judge.latency import Plan
 from compress.models.heads import class_of
@@ -34,11 +38,11 @@ from compress.progress import Silent
 from compress.recipe import RunConfig
 from compress.recipe_file import check_recipe
 from compress.verify.pipeline import verify_bundle
-from serve.bundle import FLOAT_MODEL, read
+from serve.bundle import EVALUATION, FLOAT_MODEL, read
 from serve.client import Endpoint
 from serve.csv_file import predict_csv
 from serve.endpoint import Settings
-from serve.errors import InputError, UserError
+from serve.errors import InputError
 from serve.inputs import Input
 from serve.protocols.clouds import Vertex
 from serve.runtime import OnnxRuntime
@@ -73,7 +77,8 @@ class Done:
 
     def body(self, inputs: list[Input]) -> list[Any]:
         """As `POST /` takes them."""
-        return [{"text": one[0], "text_pair": one[1]} if isinstance(one, tuple) else one for one in inputs]
+        names = self.case.fields
+        return [dict(zip(names, one, strict=True)) if isinstance(one, tuple) else one for one in inputs]
 
 
 @pytest.fixture(scope="module", params=CASES, ids=lambda case: case.name)
@@ -110,7 +115,7 @@ def test_the_verdict_rests_on_the_metric_of_the_field(done: Done) -> None:
     assert teacher.score > done.case.least
     assert teacher.score_ci[0] < teacher.score_ci[1]
     assert teacher.score_ci[0] <= teacher.score <= teacher.score_ci[1]
-    labels = [row["label"] for row in done.rows]
+    labels = [done.case.gold(row) for row in done.rows]
     answers = [done.case.answer(answer) for answer in serve.load(done.run.bundle).predict(done.asked)]
     assert shipped.score == pytest.approx(done.case.metric(labels, answers), abs=1e-6)
     fidelity = report.fidelity
@@ -230,6 +235,13 @@ def test_clients_over_a_socket_get_the_same(done: Done) -> None:
         if done.embeds:
             hub = InferenceClient(model=f"{url}/")
             assert hub.feature_extraction(str(some[0]))[0].tolist() == _near(expected[0].told())
+        elif done.case.name == "question-answering":
+            hub = InferenceClient(model=f"{url}/")
+            given = hub.question_answering(question=some[0][0], context=some[0][1])
+            assert not isinstance(given, list)
+            assert {name: given[name] for name in ("score", "start", "end", "answer")} == _near(
+                expected[0].told()
+            )
         elif not done.case.pairs and done.case.scores_labels:
             hub = InferenceClient(model=f"{url}/")
             (first,) = [hub.text_classification(text, top_k=2) for text in some[:1] if isinstance(text, str)]
@@ -279,6 +291,7 @@ def test_the_plan_and_the_inspection_say_what_it_is(done: Done) -> None:
         "regression": "a number",
         "embeddings": "a vector of 32 numbers (mean pooling)",
         "token-classification": "entities of 2 types: food, sport",
+        "question-answering": "answers of up to 15 tokens of the context, or none",
     }
     task = read(done.run.bundle).manifest.task
     assert f"{task}, {about[done.case.name]}" in shown.get()
@@ -289,10 +302,35 @@ def test_any_text_gets_an_answer(done: Done) -> None:
     answers = runtime.predict(done.case.asked(HOSTILE))
     assert len(answers) == len(HOSTILE)
     told = [answer.told() for answer in answers]
-    numbers = [np.ravel(one) if done.embeds else [score["score"] for score in one] for one in told]
+    numbers = [
+        np.ravel(one)
+        if done.embeds
+        else [score["score"] for score in (one if isinstance(one, list) else [one])]
+        for one in told
+    ]
     assert all(np.isfinite(one).all() for one in numbers)
     with pytest.raises(InputError, match="at most 100,000"):
         runtime.predict(done.case.asked(["a" * 100_001, "b"]))
+
+
+def test_the_demo_shows_it_and_its_teacher_answers_live_as_it_did(done: Done) -> None:
+    """From the teacher's own folder, in PyTorch; on the rows that were stored."""
+    manifest = read(done.run.bundle).manifest
+    task = task_of(manifest.answering, manifest.labels)
+    rows = read_rows(done.run.bundle / EVALUATION, task)
+    found = AnsweredRows(rows, serve.load(done.run.bundle), task=task)
+    found.finish(120)
+    assert sum(one.apart.agree for one in found.done) == round(done.run.report.fidelity.agreement * len(rows))
+    assert "as in the report" in against_report(
+        json.loads(done.run.report.model_dump_json()), found.done, task
+    )
+    (folder,) = done.run.folder.glob("stages/teacher-*")
+    some = rows[:20]
+    live = live_teacher(str(folder), done.run.bundle).predict([row.asked for row in some])
+    for row, answer in zip(some, live, strict=True):
+        apart = task.difference(row.asked, row.teacher, answer)
+        assert apart.agree
+        assert abs(apart.change) < 1e-4
 
 
 def every_request(done: Done, texts: list[str]) -> list[tuple[str, Any]]:
@@ -349,13 +387,6 @@ def test_odd_texts_in_a_csv_file(done: Done, tmp_path: Path) -> None:
     ]
     cells = [runtime.answering.cells(answer) for answer in runtime.predict(asked)]
     assert [row[len(header) :] for row in written[1:]] == cells
-
-
-def test_the_demo_shows_it_or_says_that_it_does_not(done: Done) -> None:
-    if done.case.name == "single-label":
-        pytest.skip("the demo shows it")
-    with pytest.raises(UserError, match=r"which this page does not show yet|pairs of texts"):
-        show(done.run.bundle)
 
 
 def _check_pooled_by_hand(done: Done, folder: Path) -> None:

@@ -48,6 +48,10 @@ class DataPart(ABC):
     ) -> list[str]:
         """Refuse labels that nothing can be learnt or said about; returns warnings. `declared`: by the recipe."""
 
+    def kept(self, rows: Rows) -> Rows:
+        """The rows of a split without those that the data was read without."""
+        return rows
+
     def labelled_for(self, metric: str, splits: Splits) -> Splits:
         """The splits with the labels that the metric takes for granted, where the data says none."""
         return splits

@@ -56,6 +56,10 @@ class JudgingPart(ABC):
         """Mean KL(teacher || shipped) in nats; None where answers are no distributions."""
         return None
 
+    def numbers(self, answers: Floats) -> Floats | None:
+        """The number of each answer, (rows,); None where answers are none."""
+        return None
+
     def correlation(self, teacher: Floats, shipped: Floats) -> float | None:
         """Of the numbers of both; None where answers are none."""
         return None

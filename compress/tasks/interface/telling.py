@@ -30,8 +30,10 @@ class TellingPart(ABC):
     def read_label(self, told: Any, labels: Sequence[str]) -> Any:
         """One row's label, an element of `Rows.labels`; raises `Fault`."""
 
-    def file_row(self, row: Mapping[str, object], text: str, label: str | None) -> Mapping[str, object]:
-        """A row of a user's file with a text and a label in these columns; raises `Fault`."""
+    def file_row(
+        self, row: Mapping[str, object], text: str, label: str | None, text_pair: str | None = None
+    ) -> Mapping[str, object]:
+        """A row of a user's file with its texts and a label in these columns; raises `Fault`."""
         return row
 
     @abstractmethod

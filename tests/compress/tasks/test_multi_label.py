@@ -13,7 +13,12 @@ from compress.data.load import load_splits
 from compress.data.rows import Rows
 from compress.data.stratify import cut
 from compress.errors import DataError, ModelError
+from compress.judge.fidelity import fidelity
+from compress.judge.report import NO_LABEL
+from compress.judge.robustness import flip_lines
 from compress.models.teachers import average_logits
+from compress.page.fidelity import confusion
+from compress.page.label_sets import by_label
 from compress.recipe import DataOptions
 from compress.tasks import task_named
 from compress.tasks.interface import Named
@@ -192,3 +197,30 @@ def test_several_teachers_are_averaged_label_by_label() -> None:
     )
     assert isinstance(pooled, MultiLabel)
     assert pooled.thresholds == pytest.approx({"joy": 0.3})
+
+
+def test_labels_that_one_model_alone_gives_are_counted_for_each_label() -> None:
+    """Rows of a label: given by both, by the teacher alone, by what ships alone; over all rows of all labels."""
+    drawn = np.random.default_rng(3)
+    teacher, shipped = (
+        np.stack([drawn.random((50, 3)), drawn.integers(0, 2, (50, 3))], axis=-1) for _ in range(2)
+    )
+    found = fidelity(teacher, shipped, None, "micro_f1", seed=0, labels=LABELS, task=TASK)
+    assert found.flips_of == "labels"
+    for place, label in enumerate(LABELS):
+        pairs = list(zip(teacher[:, place, 1] == 1, shipped[:, place, 1] == 1, strict=True))
+        flips = {(flip.teacher, flip.shipped): flip.rows for flip in found.flips}
+        assert flips[label, NO_LABEL] == pairs.count((True, False))
+        assert flips[NO_LABEL, label] == pairs.count((False, True))
+        assert found.alike[label] == pairs.count((True, True))
+    drawing = by_label(found)
+    assert drawing is not None
+    svg = drawing.svg()
+    for label in LABELS:
+        counts = found.alike[label], flips[label, NO_LABEL], flips[NO_LABEL, label]
+        assert " / ".join(map(str, counts)) in svg
+    first = max(LABELS, key=lambda label: flips[label, NO_LABEL] + flips[NO_LABEL, label])
+    assert svg.index(f">{first}<") == min(svg.index(f">{label}<") for label in LABELS)
+    told = flip_lines(found)
+    assert "by the teacher alone" in told or "by what ships alone" in told
+    assert confusion(found, LABELS) is None

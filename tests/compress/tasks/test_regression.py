@@ -1,5 +1,7 @@
 """Numbers: reading, losses, agreement, teachers."""
 
+import re
+
 import datasets
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from compress.data.rows import Rows
 from compress.data.stratify import cut
 from compress.errors import DataError, ModelError
 from compress.judge.fidelity import fidelity
+from compress.page.numbers import both_numbers, right_numbers
 from compress.tasks import task_named
 from serve.tasks import Regression
 
@@ -68,6 +71,47 @@ def test_agreement_is_nearness_on_the_scale_of_the_labels() -> None:
     assert labelled.mcnemar is None
     assert labelled.flips == []
     assert labelled.by_confidence == []
+
+
+def test_numbers_are_kept_to_be_drawn_of_rows_from_end_to_end() -> None:
+    teacher = np.linspace(0, 5, 1000)[:, None]
+    gold = np.linspace(0, 5, 1000, dtype=np.float32) + 1
+    found = fidelity(teacher, teacher + 0.25, gold, "pearson", seed=0, resamples=50, task=TASK)
+    assert 300 < len(found.numbers) <= 400
+    right, taught, shipped = (np.array(row) for row in zip(*found.numbers, strict=True))
+    np.testing.assert_allclose(right, taught + 1, atol=1e-3)
+    np.testing.assert_allclose(shipped, taught + 0.25, atol=1e-3)
+    assert (taught[0], taught[-1]) == (0, pytest.approx(5, abs=0.02))
+    for drawing in (both_numbers(found), right_numbers(found)):
+        assert drawing is not None
+        dots = re.findall(r'class="dots \w+" d="([^"]*)"', drawing.svg())
+        assert {path.count("M") for path in dots} == {len(found.numbers)}
+    unknown = fidelity(teacher, teacher, None, "pearson", seed=0, task=TASK)
+    assert {row[0] for row in unknown.numbers} == {None}
+    assert both_numbers(unknown) is not None
+    assert right_numbers(unknown) is None
+    labels = np.eye(2)[[0, 1, 1]]
+    assert both_numbers(fidelity(labels, labels, None, "accuracy", seed=0)) is None
+
+
+def test_dots_stand_where_the_numbers_say() -> None:
+    """On the dotted line where both are the same; the highest number is the highest dot."""
+    teacher = np.array([[0.0], [1.0], [4.0]])
+    drawing = both_numbers(fidelity(teacher, teacher, None, "pearson", seed=0, task=TASK))
+    assert drawing is not None
+    svg = drawing.svg()
+    (path,) = re.findall(r'class="dots student" d="([^"]*)"', svg)
+    x, y = zip(*((float(a), float(b)) for a, b in re.findall(r"M([\d.]+) ([\d.]+)h0", path)), strict=True)
+    ends = [
+        float(one)
+        for one in re.findall(r'class="right-line" x1="(.*?)" y1="(.*?)" x2="(.*?)" y2="(.*?)"', svg)[0]
+    ]
+    slope = (ends[3] - ends[1]) / (ends[2] - ends[0])
+    for across, upward in zip(x, y, strict=True):
+        assert upward == pytest.approx(ends[1] + slope * (across - ends[0]), abs=0.2)
+    assert list(x) == sorted(x)
+    assert list(y) == sorted(y, reverse=True)
+    assert (x[2] - x[1]) / (x[1] - x[0]) == pytest.approx(3, abs=0.02)
 
 
 @pytest.mark.parametrize(
