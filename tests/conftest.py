@@ -57,7 +57,7 @@ SLOWEST = {
     "compress/test_pairs": 55,
     "compress/general/": 50,
     "compress/steps/test_ladder": 45,
-    "app/": 45,
+    "app/": 110,
     "serve/test_schema": 40,
     "compress/test_method_recipes": 40,
     "compress/test_several_teachers": 30,

@@ -40,9 +40,10 @@ def _table(found: dict[tuple[str, str], int], labels: Sequence[str]) -> str:
         f'<tr><th scope="row">{escape(taught)}</th>{"".join(cell(taught, learnt) for learnt in labels)}</tr>'
         for taught in labels
     )
+    many = " many" if len(labels) > _FEW else ""
     return (
         '<p class="note">Rows: the teacher. Columns: the student. Number of test rows.</p>'
-        f'<div class="wide"><table class="confusion{" many" * (len(labels) > _FEW)}"><thead><tr><td></td>{heads}</tr></thead>'
+        f'<div class="wide"><table class="confusion{many}"><thead><tr><td></td>{heads}</tr></thead>'
         f"<tbody>{lines}</tbody></table></div>"
         '<p class="note">Green: the same label. Orange: they differ. Each colour has its own scale.</p>'
     )

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from compress.data.rows import Rows
     from compress.models.source import ModelSource
-    from compress.tasks.interface.terms import Reader
 
 
 class Task(DataPart, TrainingPart, JudgingPart, TellingPart):
