@@ -12,7 +12,7 @@ from serve.bundle import MANIFEST
 from serve.device import Device
 from serve.errors import UserError
 from serve.inputs import Input
-from serve.tasks import Tokens
+from serve.tasks import Answering, Tokens
 
 _TEXT = "a text to begin with"
 Runtime = Literal["onnxruntime", "torch"]
@@ -51,12 +51,16 @@ class Contender:
         return f"{self.name} (fp16)" if self.runtime == "torch" and self.precision == "fp16" else self.name
 
 
-def contenders(name: str, device: Device) -> list[Contender]:
-    """A bundle's folder, or else a model folder or a Hub id for PyTorch; raises `UserError`."""
+def contenders(name: str, device: Device, like: Answering) -> list[Contender]:
+    """A bundle's folder, or else a model folder or a Hub id for PyTorch, opened as what answers `like` this.
+
+    Raises `UserError`.
+    """
     if (Path(name) / MANIFEST).is_file():
         return [_bundle(name, device)]
     return [
-        _torch_model(name, device, half=half) for half in ((False, True) if device == "cuda" else (False,))
+        _torch_model(name, device, like, half=half)
+        for half in ((False, True) if device == "cuda" else (False,))
     ]
 
 
@@ -79,7 +83,7 @@ def _bundle(name: str, device: Device) -> Contender:
     return Contender(name, "onnxruntime", manifest.precision, manifest.task, size_mb, opened)
 
 
-def _torch_model(name: str, device: Device, *, half: bool) -> Contender:
+def _torch_model(name: str, device: Device, like: Answering, *, half: bool) -> Contender:
     from compress.errors import MissingExtraError, ModelError
 
     try:
@@ -100,7 +104,7 @@ def _torch_model(name: str, device: Device, *, half: bool) -> Contender:
     quiet_libraries()
     try:
         # Once for each precision, since a model changes its weights to have the other.
-        trained = open_trained(name)
+        trained = open_trained(name, like)
     except UserError as error:
         told = named_by(error, "--against")
         raise ModelError(told.found, f"a bundle, or {told.expected}", told.remedy) from None

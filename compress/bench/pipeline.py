@@ -46,7 +46,8 @@ def run_bench(asked: Asked, progress: Progress) -> Bench:
     if len(set(names)) < len(names):
         raise UserError(f"{', '.join(names)}", "different models", "name each once")
     kinds = _kinds_of_texts(asked)
-    lined_up = [one for name in names for one in contenders(name, asked.device)]
+    like = read(asked.bundle).manifest.answering
+    lined_up = [one for name in names for one in contenders(name, asked.device, like)]
     _require_one_task(lined_up)
     every = {1, available_threads()} if asked.device == "cpu" else {available_threads()}
     threads = list(asked.threads) or sorted(every)

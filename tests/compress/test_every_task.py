@@ -28,6 +28,7 @@ from app.answered import AnsweredRows
 from app.evaluation import read_rows
 from app.tasks import task_of
 from app.views.rows import against_report
+from compress.bench.contenders import contenders
 from compress.demo import live_teacher
 from compress.inspection import inspect_bundle, render
 from compress.judge.latency import Plan
@@ -331,6 +332,19 @@ def test_the_demo_shows_it_and_its_teacher_answers_live_as_it_did(done: Done) ->
         apart = task.difference(row.asked, row.teacher, answer)
         assert apart.agree
         assert abs(apart.change) < 1e-4
+
+
+def test_its_teacher_in_pytorch_can_be_timed_beside_it(done: Done) -> None:
+    """`compress bench --against` opens it with the head of the bundle's task, not as a text classifier."""
+    (folder,) = done.run.folder.glob("stages/teacher-*")
+    runtime = serve.load(done.run.bundle)
+    (teacher,) = contenders(str(folder), "cpu", runtime.answering)
+    asked = done.case.asked(["a long goal", "the game of the team"])
+    opened = teacher.opened(1)
+    answers = opened.predict(asked)
+    assert teacher.task == runtime.answering.TASK
+    assert [type(one) for one in answers] == [type(one) for one in runtime.predict(asked)]
+    opened.logits_of(opened.tokens(asked))
 
 
 def every_request(done: Done, texts: list[str]) -> list[tuple[str, Any]]:

@@ -23,6 +23,7 @@ from compress.cli import main
 from serve.bundle import EVALUATION, read
 from serve.encoding import read_tokenizer
 from serve.errors import InputError, UserError
+from serve.tasks import SingleLabel
 
 WITHOUT_CUDA = pytest.mark.skipif(
     "CUDAExecutionProvider" in ort.get_available_providers(), reason="this machine's ONNX Runtime has CUDA"
@@ -175,10 +176,10 @@ def test_a_bundle_that_is_not_computed_on_the_gpu_is_not_timed(
     monkeypatch.setattr(
         "compress.bench.placement.placement", lambda path, arrays, device: placement(path, arrays, "cpu")
     )
-    (one,) = contenders(str(bundle_folder), "cuda")
+    (one,) = contenders(str(bundle_folder), "cuda", SingleLabel())
     with pytest.raises(UserError, match="is not computed on cuda alone"):
         one.opened(1)
-    (here,) = contenders(str(bundle_folder), "cpu")
+    (here,) = contenders(str(bundle_folder), "cpu", SingleLabel())
     monkeypatch.setattr("serve.load", load)
     here.opened(1)
 
