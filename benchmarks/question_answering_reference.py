@@ -2,7 +2,7 @@
 
 The pipeline left with transformers 5, so its answers are recorded in an environment of its own:
 
-    python benchmarks/question_answering_reference.py all MODEL ROWS OUT [--rows 200]
+    python -m benchmarks.question_answering_reference all MODEL ROWS OUT [--rows 200]
 
 MODEL is a folder or a Hub model. One that has no head for questions gets one that is drawn, large enough that answers
 differ; the word `characters` stands for a small BERT whose vocabulary is the characters of the rows. ROWS is a file
@@ -12,7 +12,7 @@ the bundle. Prints, for each way of asking, how many answers and places are equa
 Its two halves, in either environment:
 
     ENVIRONMENT/bin/python benchmarks/question_answering_reference.py record MODEL ROWS.jsonl ANSWERS.json
-    python benchmarks/question_answering_reference.py compare BUNDLE ROWS.jsonl ANSWERS.json
+    python -m benchmarks.question_answering_reference compare BUNDLE ROWS.jsonl ANSWERS.json
 """
 
 import argparse
@@ -135,7 +135,7 @@ def everything(asked: argparse.Namespace) -> dict[str, Any]:
         out / "bundle",
         Silent(),
         task="question-answering",
-        target="opset23",
+        target="portable",
         quantize="none",
         data=None,
     )

@@ -25,10 +25,14 @@ from export.model import OnnxModel
 from export.pack import pack
 from serve.bundle import VerifiedOn
 from serve.bundle import read as read_bundle
+from serve.deploy import Triton
 from serve.encoding import cut_into_windows, read, read_tokenizer
-from serve.errors import InputError
+from serve.errors import InputError, UserError
+from serve.info import describe
+from serve.limits import Limits
 from serve.runtime import OnnxRuntime
 from serve.tasks import Extraction, QuestionAnswering, Read
+from serve.teacher import check_one_label
 
 RECORDED = Path(__file__).parent / "recorded"
 HERE = VerifiedOn(processor="here", instruction_set=[], execution_provider="CPU", onnxruntime="1")
@@ -172,6 +176,9 @@ def test_no_answer_comes_first_where_it_is_likelier_by_more_than_the_threshold(
 ) -> None:
     folder = save_question_tokenizer("word-pieces", tmp_path)
     plain = cast(list[Extraction], _runtime(file, folder).predict(ROWS))
+    for answer in plain:  # one window that has the answer is enough
+        assert answer.null_score == min(window.none for window in answer.windows)
+    assert any(answer.null_score < max(window.none for window in answer.windows) for answer in plain)
     for threshold in (-4.0, 0.0, 1.5):
         model = _runtime(file, folder, impossible=True, null_threshold=threshold)
         for before, after in zip(plain, cast(list[Extraction], model.predict(ROWS)), strict=True):
@@ -244,6 +251,16 @@ def test_tensors_have_offsets_as_whole_numbers(client: TestClient) -> None:
     assert found["score"][1] == pytest.approx([expected["score"]], abs=1e-6)
     outputs = client.get(f"/v2/models/{NAME}/config").json()["output"]
     assert [one["data_type"] for one in outputs] == ["TYPE_STRING", "TYPE_INT64", "TYPE_INT64", "TYPE_FP32"]
+
+
+def test_what_needs_one_label_refuses_it(bundle: Path) -> None:
+    found = read_bundle(bundle)
+    with pytest.raises(UserError, match="written for one label per text"):
+        Triton().plan(found, NAME)
+    with pytest.raises(
+        UserError, match=r"question-answering.* is compared and asked by the probability of one"
+    ):
+        check_one_label(describe(found, Limits()), found.manifest.answering)
 
 
 def test_info_and_openapi_say_what_it_is(client: TestClient) -> None:

@@ -12,7 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from question_models import MOST, ROWS, SHARED, question_model, save_question_tokenizer
-from tiny import tiny_recipe
+from tiny import save_tiny_encoder, tiny_recipe
 from tokenizers import Tokenizer
 from torch.nn import functional
 
@@ -27,7 +27,9 @@ from compress.judge.metrics import bootstrap_scores, jackknife_scores
 from compress.models.predict import TorchPredictor
 from compress.models.trained import Trained
 from compress.prepare import named
+from compress.progress import Silent
 from compress.recipe import DataOptions, RunConfig
+from compress.starter import starting_recipe
 from compress.tasks import Fault, task_named
 from compress.tasks.answer_places import padded_spans, told_answers
 from compress.tasks.answer_tokens import BEGINS, ENDS, carried_logits, pieces_of
@@ -398,6 +400,16 @@ def test_a_csv_file_has_answers_as_json(tmp_path: Path) -> None:
     path.write_text(path.read_text(encoding="utf-8").replace("[8]", "[9]"), encoding="utf-8")
     with pytest.raises(InputError, match="row 1: the answer 'Grace' has answer_start 9"):
         read_labelled_file(path, ["start", "end"], {}, pairs=True, task=TASK)
+
+
+def test_init_sees_questions_with_contexts(tmp_path: Path) -> None:
+    _data(tmp_path / "data", [GOOD] * 40)
+    encoder = save_tiny_encoder(tmp_path / "encoder", layers=2)
+    recipe = tmp_path / "recipe.yaml"
+    written = starting_recipe(str(tmp_path / "data"), str(encoder), recipe, Silent()).read_text()
+    assert "task: question-answering" in written
+    assert "columns: {text: question, text_pair: context, label: answers}" in written
+    assert "share of test rows with the very same part of the context" in written
 
 
 def test_what_does_not_take_the_task_says_so(tmp_path: Path) -> None:
