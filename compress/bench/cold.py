@@ -1,6 +1,8 @@
 """From nothing to the first answer, in a process of its own: how long it takes, and how much memory.
 
-python -m compress.bench.cold BUNDLE_OR_MODEL DEVICE PRECISION
+python -m compress.bench.cold BUNDLE_OR_MODEL DEVICE PRECISION BUNDLE
+
+The last one says what is asked, and how a model in PyTorch answers.
 """
 
 import json
@@ -15,7 +17,6 @@ import numpy as np
 from serve.device import Device
 from serve.errors import UserError
 
-TEXT = "a text to begin with"
 STARTS = 3
 _STATUS = Path("/proc/self/status")
 
@@ -28,12 +29,12 @@ class ColdStart:
     peak_memory_mb: float  # 10^6 bytes
 
 
-def cold_start(name: str, device: Device, precision: str, starts: int = STARTS) -> ColdStart:
+def cold_start(name: str, device: Device, precision: str, bundle: str, starts: int = STARTS) -> ColdStart:
     """Start so many processes, one after the other; raises `UserError` where one does not answer."""
     seconds, memory = [], []
     for _ in range(starts):
         begin = time.perf_counter()
-        command = [sys.executable, "-m", "compress.bench.cold", name, device, precision]
+        command = [sys.executable, "-m", "compress.bench.cold", name, device, precision, bundle]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - ourselves
         seconds.append(time.perf_counter() - begin)
         if done.returncode:
@@ -56,14 +57,18 @@ def _peak_memory_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
-def _answer(name: str, device: Device, precision: str) -> None:
+def _answer(name: str, device: Device, precision: str, bundle: str) -> None:
     from compress.bench.contenders import contenders
+    from compress.bench.texts import first_input
+    from serve.bundle import read
     from serve.threads import available_threads
 
-    (asked,) = (one for one in contenders(name, device) if one.precision == precision)
-    asked.opened(available_threads()).predict([TEXT])
+    manifest = read(bundle).manifest
+    timed = contenders(name, device, manifest.answering)
+    (asked,) = (one for one in timed if one.precision == precision)
+    asked.opened(available_threads()).predict([first_input(manifest)])
     sys.stdout.write(json.dumps({"peak_memory_mb": _peak_memory_mb()}) + "\n")
 
 
 if __name__ == "__main__":
-    _answer(sys.argv[1], "cuda" if sys.argv[2] == "cuda" else "cpu", sys.argv[3])
+    _answer(sys.argv[1], "cuda" if sys.argv[2] == "cuda" else "cpu", sys.argv[3], sys.argv[4])

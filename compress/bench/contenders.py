@@ -14,7 +14,6 @@ from serve.errors import UserError
 from serve.inputs import Input
 from serve.tasks import Answering, Tokens
 
-_TEXT = "a text to begin with"
 Runtime = Literal["onnxruntime", "torch"]
 
 
@@ -67,6 +66,7 @@ def contenders(name: str, device: Device, like: Answering) -> list[Contender]:
 def _bundle(name: str, device: Device) -> Contender:
     import serve
     from compress.bench.placement import placement, require_placement
+    from compress.bench.texts import first_input
     from serve.bundle import read
     from serve.runtime import OnnxRuntime
 
@@ -75,7 +75,11 @@ def _bundle(name: str, device: Device) -> Contender:
     def opened(threads: int) -> OnnxRuntime:
         runtime = serve.load(name, threads=threads, device=device)
         if device != "cpu":
-            require_placement(placement(bundle.model_path, runtime.arrays([_TEXT]), device), device, name)
+            require_placement(
+                placement(bundle.model_path, runtime.arrays([first_input(bundle.manifest)]), device),
+                device,
+                name,
+            )
         return runtime
 
     size_mb = bundle.model_path.stat().st_size / 1e6

@@ -12,7 +12,7 @@ from compress.bench.contenders import Answerer, Contender, contenders
 from compress.bench.document import AS_THEY_COME, Bench, Cell, Model
 from compress.bench.figures import quantiles, ratio
 from compress.bench.rounds import Draw, Measured, measure
-from compress.bench.texts import bundle_texts, drawn, file_texts, texts_of_length
+from compress.bench.texts import asked_in_pairs, bundle_texts, drawn, file_texts, texts_of_length
 from compress.judge.machine import machine, versions
 from compress.progress import Progress
 from serve.bundle import read
@@ -84,6 +84,12 @@ def _require_one_task(lined_up: Sequence[Contender]) -> None:
 
 def _kinds_of_texts(asked: Asked) -> dict[str, list[Input]]:
     bundle = read(asked.bundle)
+    if asked.texts is not None and asked_in_pairs(bundle.manifest) and not asked.lengths:
+        raise UserError(
+            f"--texts {asked.texts} holds single texts, and {asked.bundle} is asked two at a time",
+            "pairs of texts",
+            "leave --texts out to time the bundle's own rows, or give --lengths too to make pairs of the words",
+        )
     source: Sequence[Input] = bundle_texts(bundle) if asked.texts is None else file_texts(asked.texts)
     texts = drawn(source, SEED)
     if not asked.lengths:
@@ -154,7 +160,7 @@ def _models(lined_up: Sequence[Contender], device: Device, progress: Progress) -
     models = []
     with progress.bar("cold starts", len(lined_up)) as advance:
         for number, one in enumerate(lined_up):
-            cold = cold_start(one.name, device, one.precision)
+            cold = cold_start(one.name, device, one.precision, lined_up[0].name)
             models.append(
                 Model(
                     name=one.title,

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer
 
-from serve.bundle import EVALUATION, Bundle
+from serve.bundle import EVALUATION, Bundle, Manifest
 from serve.encoding import read_tokenizer
 from serve.errors import InputError
 from serve.inputs import Input, parts
@@ -51,6 +51,17 @@ def bundle_texts(bundle: Bundle) -> list[Input]:
     return bundle.manifest.answering.singly(asked)
 
 
+def asked_in_pairs(manifest: Manifest) -> bool:
+    """The bundle answers two texts together, and does not read each by itself."""
+    return manifest.text_pair and not manifest.answering.READS_EACH
+
+
+def first_input(manifest: Manifest) -> Input:
+    """What a model that does what the bundle does can be asked to begin with."""
+    asked: Input = manifest.answering.EXAMPLE_PAIR if manifest.text_pair else "a text to begin with"
+    return manifest.answering.singly([asked])[0]
+
+
 def drawn(texts: Sequence[Input], seed: int) -> list[Input]:
     """At most `DRAWN` of the texts, seeded; their lengths are those of all."""
     if len(texts) <= DRAWN:
@@ -77,7 +88,7 @@ def texts_of_length(texts: Sequence[Input], bundle: Bundle, length: int, count: 
     supply = cycle(words)
     made: list[Input] = []
     for _ in range(count):
-        first = next(supply) if bundle.manifest.text_pair else None
+        first = next(supply) if asked_in_pairs(bundle.manifest) else None
         text = _text_of_length(supply, tokenizer, length, len(words), first)
         made.append(text if first is None else (first, text))
     return made

@@ -28,6 +28,7 @@ from app.answered import AnsweredRows
 from app.evaluation import read_rows
 from app.tasks import task_of
 from app.views.rows import against_report
+from compress.bench.cold import cold_start
 from compress.bench.contenders import contenders
 from compress.demo import live_teacher
 from compress.inspection import inspect_bundle, render
@@ -345,6 +346,8 @@ def test_its_teacher_in_pytorch_can_be_timed_beside_it(done: Done) -> None:
     assert teacher.task == runtime.answering.TASK
     assert [type(one) for one in answers] == [type(one) for one in runtime.predict(asked)]
     opened.logits_of(opened.tokens(asked))
+    begun = cold_start(str(folder), "cpu", "fp32", str(done.run.bundle), starts=1)
+    assert begun.peak_memory_mb > 0
 
 
 def every_request(done: Done, texts: list[str]) -> list[tuple[str, Any]]:
