@@ -6,6 +6,7 @@ from app.report import (
     CLOSENESS,
     TIMES,
     Document,
+    doubt,
     kind,
     latency,
     metric_name,
@@ -106,7 +107,7 @@ def _speed_card(report: Document, taught: Document, learnt: Document) -> str:
     if not speedup:
         return ""
     slow, fast = latency(report, taught), latency(report, learnt)
-    lines = [f"{span(speedup['ci'], '{:.1f}' + TIMES)}, {threads(speedup['threads'])}"]
+    lines = [f"{span(speedup['ci'], '{:.1f}' + TIMES)}, {threads(speedup['threads'])}", doubt(speedup)]
     if slow and fast:
         lines += [
             f"{name} {fast[key]:.2f} ms, teacher {slow[key]:.2f}"

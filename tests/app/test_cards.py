@@ -9,6 +9,7 @@ import pytest
 from app.views.cards import head
 from app.views.reliability import reliability
 from app.views.table import figures
+from compress.judge.report import MIN_CLEAN_ROUNDS
 
 
 def words(html: str) -> str:
@@ -53,6 +54,13 @@ def test_a_verdict_that_is_no_pass_says_why(report: dict[str, Any], verdict: str
     assert word in shown
     assert "Passed" not in shown
     assert shown.index("keeps 98.0 %") < shown.index("Speed")
+
+
+def test_a_speed_beside_busy_neighbours_is_doubted(report: dict[str, Any]) -> None:
+    assert "not proven" not in words(head(report, "t"))
+    changed = copy.deepcopy(report)
+    changed["speedup"]["rounds"] = MIN_CLEAN_ROUNDS - 1
+    assert "1 thread not proven: other processes were busy p50" in words(head(changed, "t"))
 
 
 def test_what_was_not_measured_is_left_out(report: dict[str, Any]) -> None:
