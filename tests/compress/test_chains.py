@@ -17,8 +17,7 @@ QUICK = {"seconds": 1, "texts": 10, "threads": 1}
 
 @pytest.fixture
 def teacher(tiny_run: TinyRun) -> Path:
-    (folder,) = tiny_run.folder.glob("stages/teacher-??????????")
-    return folder
+    return tiny_run.teacher
 
 
 def test_an_assistant_learns_first_and_then_teaches(tiny_run: TinyRun, teacher: Path, tmp_path: Path) -> None:

@@ -326,9 +326,8 @@ def test_the_demo_shows_it_and_its_teacher_answers_live_as_it_did(done: Done) ->
     assert "as in the report" in against_report(
         json.loads(done.run.report.model_dump_json()), found.done, task
     )
-    (folder,) = done.run.folder.glob("stages/teacher-*")
     some = rows[:20]
-    live = live_teacher(str(folder), done.run.bundle).predict([row.asked for row in some])
+    live = live_teacher(str(done.run.teacher), done.run.bundle).predict([row.asked for row in some])
     for row, answer in zip(some, live, strict=True):
         apart = task.difference(row.asked, row.teacher, answer)
         assert apart.agree
@@ -337,7 +336,7 @@ def test_the_demo_shows_it_and_its_teacher_answers_live_as_it_did(done: Done) ->
 
 def test_its_teacher_in_pytorch_can_be_timed_beside_it(done: Done) -> None:
     """`compress bench --against` opens it with the head of the bundle's task, not as a text classifier."""
-    (folder,) = done.run.folder.glob("stages/teacher-*")
+    folder = done.run.teacher
     runtime = serve.load(done.run.bundle)
     (teacher,) = contenders(str(folder), "cpu", runtime.answering)
     asked = done.case.asked(["a long goal", "the game of the team"])

@@ -263,7 +263,7 @@ def test_a_changed_input_makes_its_own_stages_again_and_no_others(tiny_run: Tiny
 def test_a_teacher_whose_labels_stand_in_another_order_scores_the_same(
     tiny_run: TinyRun, tmp_path: Path
 ) -> None:
-    (teacher,) = tiny_run.folder.glob("stages/teacher-??????????")
+    teacher = tiny_run.teacher
     recipe = {
         "data": {**tiny_run.recipe["data"], "labels": ["travel", "sport", "food"]},
         "teacher": {"model": str(teacher)},  # its outputs are food, sport, travel
@@ -290,7 +290,7 @@ def test_without_a_student_the_teacher_itself_is_quantised_and_judged(
 def test_data_without_labels_is_distilled_on_and_judged_by_agreement(
     tiny_run: TinyRun, tmp_path: Path
 ) -> None:
-    (teacher,) = tiny_run.folder.glob("stages/teacher-??????????")
+    teacher = tiny_run.teacher
     file = tmp_path / "texts.csv"
     file.write_text("text\n" + "\n".join(text for text, _ in tiny_rows(400, seed=5)) + "\n")
     recipe = with_changes(
@@ -375,7 +375,7 @@ def test_an_export_that_answers_otherwise_is_exit_code_3_and_no_bundle(
 
 
 def test_the_teacher_answers_live_beside_its_bundle(tiny_run: TinyRun, tmp_path: Path) -> None:
-    (teacher,) = tiny_run.folder.glob("stages/teacher-??????????")
+    teacher = tiny_run.teacher
     rows = [json.loads(line) for line in (tiny_run.bundle / "evaluation.jsonl").read_text().splitlines()]
     live = live_teacher(str(teacher), tiny_run.bundle)
     for row, answer in zip(rows, live.predict([row["text"] for row in rows]), strict=True):

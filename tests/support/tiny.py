@@ -123,6 +123,12 @@ class TinyRun:
     def bundle(self) -> Path:
         return self.folder / "bundle"
 
+    @property
+    def teacher(self) -> Path:
+        """The stage that keeps it, in PyTorch."""
+        (folder,) = self.folder.glob("stages/teacher-??????????")
+        return folder
+
 
 def answers_on_disk(run: Path) -> dict[str, NDArray[np.float64]]:
     """Probabilities of shape (reported rows, labels) by contestant, as the run kept them in its stages."""
