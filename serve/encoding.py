@@ -98,11 +98,46 @@ def check_input(asked: object) -> Input:
 def tokenize(tokenizer: Tokenizer, inputs: Sequence[Input]) -> list[Encoding]:
     """One encoding per text or pair, truncated as the tokenizer's file says."""
     # Checked here and not by the caller: tokenizers panics on a lone surrogate.
-    checked = [check_input(asked) for asked in inputs]
+    checked = [_near_what_is_read(tokenizer, check_input(asked)) for asked in inputs]
     if len(checked) == 1:  # without a hop to the threads of tokenizers
         only = checked[0]
         return [tokenizer.encode(only) if isinstance(only, str) else tokenizer.encode(*only)]
     return list(tokenizer.encode_batch(checked))
+
+
+def _near_what_is_read(tokenizer: Tokenizer, asked: Input) -> Input:
+    """A pair without most of what will be cut off; a single text as it is.
+
+    tokenizers keeps every combination of the parts that it cuts off both texts: of two texts of 100,000 characters
+    they fill the memory of a server.
+    """
+    truncation = tokenizer.truncation
+    if isinstance(asked, str) or truncation is None or truncation["strategy"] != "longest_first":
+        return asked
+    longest, from_left = truncation["max_length"], truncation["direction"] == "left"
+    if all(len(text) <= 4 * longest for text in asked):
+        return asked
+    first, second = (_uncut(tokenizer).encode(text, add_special_tokens=False) for text in asked)
+    # Which of the two is the longer one decides where the odd token goes, so it stays the longer one.
+    most = (3, 2) if len(first) > len(second) else (2, 3)
+    return (
+        _near(asked[0], first, longest, most[0] * longest, from_left=from_left),
+        _near(asked[1], second, longest, most[1] * longest, from_left=from_left),
+    )
+
+
+def _near(text: str, whole: Encoding, longest: int, most: int, *, from_left: bool) -> str:
+    """The end of a text that is read: from `most - longest` to `most` tokens, in whole words if it can."""
+    if len(whole) <= most:
+        return text
+    words, offsets = whole.word_ids, whole.offsets
+    if from_left:
+        least = len(whole) - (most - longest) - 1
+        begins = (at for at in range(least, least - longest, -1) if words[at] != words[at - 1])
+        return text[offsets[next(begins, least)][0] :]
+    least = most - longest
+    ends = (at for at in range(least, most) if words[at] != words[at + 1])
+    return text[: offsets[next(ends, most - 1)][1]]
 
 
 def cut_into_windows(tokenizer: Tokenizer, answering: Answering) -> None:

@@ -22,7 +22,8 @@ ROOT = Path(__file__).parents[1]
 SERVER = "127.0.0.1:8080"  # as the texts have it
 DEMO = "127.0.0.1:7860"
 OF_OTHER_TASKS = {
-    f"how-to-{task}.md" for task in ("embeddings", "multi-label", "regression", "token-classification")
+    f"how-to-{task}.md"
+    for task in ("embeddings", "multi-label", "question-answering", "regression", "token-classification")
 }
 BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
 

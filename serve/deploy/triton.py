@@ -114,9 +114,16 @@ def _settings(bundle: Bundle, onnx: str) -> str:
         "onnx": onnx,
         "output": bundle.manifest.output,
         "most_texts": limits.texts,
-        "most_characters": limits.characters,
+        "most_characters": _most_characters(bundle, limits),
     }
     return quoted(settings) + "\n"
+
+
+def _most_characters(bundle: Bundle, limits: Limits) -> int:
+    """Of one text; of a pair fewer, since tokenizers alone keeps every combination of what it cuts off both texts."""
+    if bundle.manifest.text_pair:
+        return min(limits.characters, 64 * bundle.manifest.max_length)
+    return limits.characters
 
 
 def _python(

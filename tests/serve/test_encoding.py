@@ -1,5 +1,6 @@
 """The arrays that the graph gets."""
 
+import random
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from serve.bundle import GraphInput
-from serve.encoding import MAX_CHARACTERS, encode, pad_id, read_tokenizer
+from serve.encoding import MAX_CHARACTERS, encode, pad_id, read_tokenizer, tokenize
 from serve.errors import BundleError, InputError
 
 INPUTS = [GraphInput(name=name, dtype="int64") for name in ("input_ids", "attention_mask", "token_type_ids")]
@@ -38,6 +39,35 @@ def test_truncated_only_when_a_token_was_lost(tokenizer: Tokenizer) -> None:
     batch = encode(tokenizer, ["film " * 14, "film " * 15], INPUTS, 1)
     assert batch.token_counts == [16, 16]
     assert batch.truncated == [False, True]
+
+
+@pytest.mark.parametrize("direction", ["right", "left"])
+@pytest.mark.parametrize("longest", [9, 16])
+def test_a_long_pair_is_read_as_tokenizers_reads_it(
+    tokenizer: Tokenizer, direction: str, longest: int
+) -> None:
+    """What is far behind the end of what is read goes first, and takes no token with it that is read."""
+    tokenizer.enable_truncation(longest, direction=direction)
+    drawn = random.Random(7)
+    for count in (1, 4, 20, 33, 34, 90):
+        for other in (2, 17, 60, 90):
+            first, second = (
+                " ".join(drawn.choices(["film", "good", "filmgood", "x" * 120, "a,b"], k=length))
+                for length in (count, other)
+            )
+            whole = tokenizer.encode(first, second)
+            (found,) = tokenize(tokenizer, [(first, second)])
+            assert found.ids == whole.ids
+            assert found.type_ids == whole.type_ids
+            assert bool(found.overflowing) == bool(whole.overflowing)
+
+
+@pytest.mark.parametrize("text", ["film " * 3_000, "a" * 15_000, ".,?" * 1_000])
+def test_a_pair_of_long_texts_leaves_no_combinations_in_memory(tokenizer: Tokenizer, text: str) -> None:
+    """Tokenizers would keep a part for each part of the first text with each of the second: their product."""
+    (found,) = tokenize(tokenizer, [(text, text)])
+    assert len(found) <= 16
+    assert len(found.overflowing) < 100
 
 
 def test_only_the_inputs_of_the_graph_in_its_types(tokenizer: Tokenizer) -> None:
