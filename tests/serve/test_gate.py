@@ -118,6 +118,26 @@ def test_grpc_has_the_same_gate(bundle_folder: Path) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("verdict", [True, False])
+def test_the_key_is_compared_in_constant_time(verdict: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By `hmac.compare_digest` and by nothing else: it is asked, and what it says counts."""
+    compared: list[tuple[bytes, bytes]] = []
+
+    def compare(one: bytes, other: bytes) -> bool:
+        compared.append((one, other))
+        return verdict
+
+    key = Key(SECRET)
+    monkeypatch.setattr("hmac.compare_digest", compare)
+    for shown in (SECRET, SECRET[:-1], "x", "k" * 1000, "\u00e9"):
+        assert key.fits(shown) == verdict
+        assert key.opens({"x-api-key": shown}) == verdict
+    assert len(compared) == 10
+    # Of one length, whatever was shown: of different lengths it would end early.
+    assert {len(side) for pair in compared for side in pair} == {32}
+    assert not any(SECRET.encode() in side for pair in compared for side in pair)
+
+
 def test_where_the_key_is_read(tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text(f"{SECRET}\n")
