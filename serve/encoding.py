@@ -118,27 +118,21 @@ def _near_what_is_read(tokenizer: Tokenizer, asked: Input) -> Input:
     if all(len(text) <= 4 * longest for text in asked):
         return asked
     first, second = (_uncut(tokenizer).encode(text, add_special_tokens=False) for text in asked)
-    # Which of the two is the longer one decides where the odd token goes, so it stays the longer one.
+    # Which of the two is the longer one decides where the odd token goes, so it stays the longer one. Twice what can be
+    # read is enough: a word that is cut in two becomes other tokens, and these lie behind what is read.
     most = (3, 2) if len(first) > len(second) else (2, 3)
     return (
-        _kept(asked[0], first, (most[0] - 1) * longest, most[0] * longest, from_left=from_left),
-        _kept(asked[1], second, (most[1] - 1) * longest, most[1] * longest, from_left=from_left),
+        _kept(asked[0], first, most[0] * longest, from_left=from_left),
+        _kept(asked[1], second, most[1] * longest, from_left=from_left),
     )
 
 
-def _kept(text: str, whole: Encoding, least: int, most: int, *, from_left: bool = False) -> str:
-    """What is left of a text after all but its first `most` tokens are cut off, or with `from_left` its last.
-
-    Fewer, but more than `least`, where a word and its last character end there; `whole` is the text's encoding.
-    """
-    total = len(whole)
-    if total <= most:
+def _kept(text: str, whole: Encoding, most: int, *, from_left: bool = False) -> str:
+    """The part of a text that makes its first `most` tokens, or with `from_left` its last; `whole` is its encoding."""
+    cut_off = len(whole) - most
+    if cut_off <= 0:
         return text
-    words, offsets = whole.word_ids, whole.offsets
-    places = range(total - least - 1, total - most - 1, -1) if from_left else range(least + 1, most + 1)
-    ends = (at for at in places if words[at - 1] != words[at] and offsets[at - 1][1] <= offsets[at][0])
-    start = offsets[next(ends, total - most if from_left else most)][0]
-    return text[start:] if from_left else text[:start]
+    return text[whole.offsets[cut_off][0] :] if from_left else text[: whole.offsets[most][0]]
 
 
 def cut_into_windows(tokenizer: Tokenizer, answering: Answering) -> None:
@@ -203,7 +197,7 @@ def _first_that_fits(tokenizer: Tokenizer, text: str) -> str:
     # No tokenizer makes more tokens of it than characters, and a space.
     if text.isascii() and len(text) < most:
         return text
-    return _kept(text, _uncut(tokenizer).encode(text, add_special_tokens=False), most, most)
+    return _kept(text, _uncut(tokenizer).encode(text, add_special_tokens=False), most)
 
 
 @lru_cache(maxsize=8)
