@@ -14,6 +14,7 @@ class Limits(BaseModel):
     body_seconds: PositiveFloat = 20.0  # to send the whole body
     texts: PositiveInt = 32  # per request
     characters: PositiveInt = MAX_CHARACTERS  # per text
+    tokens: PositiveInt = 262_144  # per request, as the model reads them: all windows of a long text
     seconds: PositiveFloat = 30.0  # that a request may wait for its answer
     # Admitted and not yet answered, of all clients together. A text counts as one whether it comes alone or in
     # a batch.
