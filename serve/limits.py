@@ -12,6 +12,7 @@ class Limits(BaseModel):
 
     body_bytes: PositiveInt = 2_000_000
     body_seconds: PositiveFloat = 20.0  # to send the whole body
+    arriving_bytes: PositiveInt = 128_000_000  # of all bodies that have begun to arrive and are not complete
     texts: PositiveInt = 32  # per request
     characters: PositiveInt = MAX_CHARACTERS  # per text
     tokens: PositiveInt = 262_144  # per request, as the model reads them: all windows of a long text

@@ -29,6 +29,7 @@ from playwright.sync_api import sync_playwright
 from served import NAME, make_app, make_models, running
 
 from serve import grpc_messages, grpc_server
+from serve.limits import Limits
 from serve.metrics import Metrics
 from serve.runtime import OnnxRuntime
 
@@ -278,6 +279,27 @@ def test_headers_that_are_too_large_are_told_so_and_large_ones_are_read(url: str
         assert [client.get("/health").status_code for _ in range(4)] == [
             200
         ] * 4  # of each request for itself
+
+
+def test_bodies_that_never_end_fill_no_memory_and_small_ones_pass(
+    bundle_folder: Path, runtime: OnnxRuntime
+) -> None:
+    """However many connections begin one: what is promised is not added up, what has come is."""
+    app = make_app(bundle_folder, [runtime], Limits(arriving_bytes=400_000))
+    with running(app) as url, httpx.Client(base_url=url, timeout=30) as client:
+        where = urllib.parse.urlsplit(url)
+        large = json.dumps({"inputs": [["a film " * 10_000]] * 4})
+        assert client.post("/predict", content=large).status_code == 200
+        with socket.create_connection((where.hostname, where.port), timeout=30) as hanging:
+            hanging.sendall(_HEAD + b"Content-Length: 1900000\r\n\r\n" + b" " * 390_000)
+            time.sleep(0.3)
+            refused = client.post("/predict", content=large)
+            assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+            assert "large bodies" in refused.json()["error"]
+            assert client.post("/predict", json={"inputs": "a film"}).status_code == 200
+        for _ in range(3):  # what was refused, or left, counts no more
+            time.sleep(0.1)
+            assert client.post("/predict", content=large).status_code == 200
 
 
 def test_a_grpc_message_is_measured_when_it_is_unpacked(bundle_folder: Path) -> None:
