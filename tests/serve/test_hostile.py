@@ -291,7 +291,7 @@ def test_bodies_that_never_end_fill_no_memory_and_small_ones_pass(
         large = json.dumps({"inputs": [["a film " * 10_000]] * 4})
         assert client.post("/predict", content=large).status_code == 200
         with socket.create_connection((where.hostname, where.port), timeout=30) as hanging:
-            hanging.sendall(_HEAD + b"Content-Length: 1900000\r\n\r\n" + b" " * 390_000)
+            hanging.sendall(_HEAD + b"Content-Length: 1900000\r\n\r\n" + b" " * 399_990)
             time.sleep(0.3)
             refused = client.post("/predict", content=large)
             assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
