@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from exported_once import export_once
 from made_once import made_once
 from tiny import TinyRun, save_tiny_encoder, tiny_recipe, tiny_rows, write_csv
@@ -28,6 +29,14 @@ def _latency_is_measured_shortly() -> Iterator[None]:
         patch.setattr(f"{TIMED}.pilot", lambda *_, **__: Plan(rounds=5, block=5))
         patch.setattr(f"{TIMED}.available_threads", lambda: 1)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _threads_are_as_before() -> Iterator[None]:
+    """Of a test that asks PyTorch for two of them, so that those after it do not train for as long again."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session", autouse=True)
