@@ -70,13 +70,15 @@ def test_resamples_equal_to_the_value_tie_with_it(table: tuple[int, int, int, in
 
 
 def test_a_difference_of_macro_f1_is_the_plain_bootstraps() -> None:
-    run = simulate(200, np.random.default_rng(1), [0.85], [0.8])
-    gold, (ours,), (theirs,) = run
+    """Of a rare label, so that accuracy has another interval."""
+    run = simulate(400, np.random.default_rng(1), [0.85], [0.8])
+    rows = np.concatenate([np.flatnonzero(run.gold == 0)[:170], np.flatnonzero(run.gold == 1)[:30]])
+    gold, ours, theirs = run.gold[rows], run.ours[0][rows], run.theirs[0][rows]
     found = paired_difference("macro_f1", gold, ours, theirs, 2, seed=0)
     random = np.random.default_rng(2)
     hold_against_scikit_learn(gold, ours, theirs)
     differences = []
-    for _ in range(1_000):
+    for _ in range(4_000):
         rows = random.integers(200, size=200)
         differences.append(macro_f1(gold[rows], ours[rows]) - macro_f1(gold[rows], theirs[rows]))
     assert found.ci == pytest.approx(tuple(np.quantile(differences, [0.025, 0.975])), abs=0.015)
@@ -147,9 +149,10 @@ def test_with_several_seeds_chance_is_every_way_to_swap_rows() -> None:
 
 
 def test_chance_in_macro_f1_is_every_way_to_swap_rows() -> None:
-    gold = np.array([0, 0, 1, 1, 2, 2, 2, 0, 1])
-    ours = np.array([[0, 0, 1, 1, 2, 2, 2, 1, 0], [0, 0, 1, 1, 2, 2, 0, 1, 1]])
-    theirs = np.array([[0, 1, 1, 2, 2, 0, 2, 1, 1], [1, 0, 1, 1, 0, 2, 0, 1, 0]])
+    """Of rare labels: of accuracy it is twice as much."""
+    gold = np.array([0, 0, 0, 0, 0, 0, 1, 1, 2])
+    ours = np.array([[0, 0, 0, 0, 2, 0, 1, 1, 2], [2, 0, 0, 0, 2, 0, 1, 1, 2]])
+    theirs = np.array([[1, 0, 0, 0, 2, 2, 1, 1, 2], [0, 0, 0, 2, 2, 0, 1, 2, 2]])
 
     hold_against_scikit_learn(gold, *ours, *theirs)
 
