@@ -4,7 +4,7 @@ import json
 import random
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import pyarrow.parquet as parquet
@@ -33,6 +33,7 @@ from compress.starter import starting_recipe
 from compress.tasks import Fault, task_named
 from compress.tasks.answer_places import padded_spans, told_answers
 from compress.tasks.answer_tokens import BEGINS, ENDS, carried_logits, pieces_of
+from compress.tasks.interface import Imitation
 from compress.tasks.question_answering import QuestionAnswering
 from compress.tasks.thresholds import best_cut
 from compress.training.encoded import EncodedRows
@@ -46,6 +47,7 @@ from serve.tasks import QuestionAnswering as Answers
 TASK = cast(QuestionAnswering, task_named("question-answering"))
 GOOD = {"text": ["Grace"], "answer_start": [8]}
 REAL = Path(__file__).parents[4] / "shared/data"
+LOSSES: tuple[Literal["kl", "mse"], ...] = ("kl", "mse")
 
 
 def _tokenizer(folder: Path, kind: str = "word-pieces") -> Tokenizer:
@@ -142,15 +144,13 @@ def test_losses_are_those_of_transformers_where_every_token_may_answer() -> None
     batch["teacher_logits"] = logits.flip(0)
     for one in (batch, wide):
         one["gathered"] = TASK.gathered({name: one[name] for name in ("labels", "counted", "teacher_logits")})  # type: ignore[assignment]
-    for loss in ("kl", "mse"):
+    for loss in LOSSES:
         values = [
             TASK.soft_loss(
                 TASK.of_counted(given, one),
                 one["gathered"]["teacher_logits"],  # type: ignore[call-overload]
                 one["gathered"]["labels"],  # type: ignore[call-overload]
-                temperature=2.0,
-                alpha=0.7,
-                loss=loss,  # type: ignore[arg-type]
+                Imitation(temperature=2.0, alpha=0.7, loss=loss),
             )
             for given, one in ((logits, batch), (padded, wide))
         ]
@@ -166,8 +166,7 @@ def test_soft_targets_are_hintons_formula_on_begins_and_ends() -> None:
         as_rows(torch.from_numpy(ours), allowed),
         as_rows(torch.from_numpy(theirs), allowed),
         None,
-        temperature=3,
-        alpha=1,
+        Imitation(temperature=3),
     )
 
     def probabilities(logits: NDArray[np.float32]) -> NDArray[np.float32]:
