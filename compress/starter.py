@@ -6,7 +6,7 @@ from pathlib import Path
 import datasets
 import yaml
 
-from compress.data.columns import find_columns, has_lists, problem_type_of
+from compress.data.columns import ColumnNames, find_columns, has_lists, problem_type_of
 from compress.data.load import ALIASES, load_splits
 from compress.data.read import read_raw
 from compress.data.rows import Splits
@@ -24,6 +24,8 @@ from compress.quiet import quiet_libraries
 from compress.recipe import DataOptions, RunConfig, TeacherOptions
 from compress.stage import write_text
 from compress.tasks import SINGLE_LABEL, Task, task_named
+
+VECTORS = task_named("sentence-similarity")
 
 
 def starting_recipe(data: str, teacher: str, path: Path, progress: Progress) -> Path:
@@ -52,14 +54,10 @@ def _recipe_text(data: str, teacher: str, path: Path) -> str:
     options = DataOptions(path=data)
     raw = read_raw(data, None, None)
     train = next((raw[name] for name in ALIASES["train"] if name in raw), next(iter(raw.values())))
-    kind = _kind_of(train)
-    columns = find_columns(
-        train, None, None, no_label=False, text_names=kind.text_columns, label_names=kind.label_columns
-    )
+    kind = _kind_of(train, opened)
+    columns = _columns_of(train, kind)
     label_column = columns.label if isinstance(columns.label, str) else None
     problem = problem_type_of(train, label_column) if label_column and kind is SINGLE_LABEL else None
-    if kind is SINGLE_LABEL and _asks_for_vectors(opened, label_column, problem, columns.text_pair):
-        kind, problem = task_named("sentence-similarity"), None
     task = task_named(kind.name, problem)
     splits = load_splits(options, 13, task)
     lengths = measure_lengths(opened.tokenizer, task.answers_as.singly(splits.train.texts))
@@ -87,21 +85,33 @@ gates:  # exit code 3 when one is missed, 4 when there are too few rows to tell
 """
 
 
-def _kind_of(train: datasets.Dataset) -> Task:
-    """The task that columns are usually named for."""
+def _kind_of(train: datasets.Dataset, opened: Opened) -> Task:
+    """The task that columns are usually named for, or that a sentence encoder is asked for with such columns."""
     if {"question", "context", "answers"} <= set(train.column_names):
         return task_named("question-answering")
     kind = task_named("token-classification")
     if has_lists(train, kind.text_columns) and has_lists(train, kind.label_columns):
         return kind
-    return SINGLE_LABEL
+    return VECTORS if _is_sentence_encoder(opened) and _asks_for_vectors(train) else SINGLE_LABEL
 
 
-def _asks_for_vectors(opened: Opened, label: str | None, problem: str | None, pair: str | None) -> bool:
-    """The teacher is a sentence encoder, and the data has pairs with numbers or texts without labels."""
+def _is_sentence_encoder(opened: Opened) -> bool:
     read = folder_reader(opened.source, opened.options.revision, offline=opened.offline)
-    fits = label is None or (pair is not None and problem == "regression")
-    return fits and not opened.has_trained_head and read(MODULES) is not None
+    return not opened.has_trained_head and read(MODULES) is not None
+
+
+def _asks_for_vectors(train: datasets.Dataset) -> bool:
+    """Pairs with numbers, or texts without labels."""
+    found = _columns_of(train, VECTORS)
+    if not isinstance(found.label, str):
+        return found.label is None
+    return found.text_pair is not None and problem_type_of(train, found.label) == "regression"
+
+
+def _columns_of(train: datasets.Dataset, kind: Task) -> ColumnNames:
+    return find_columns(
+        train, None, None, no_label=False, text_names=kind.text_columns, label_names=kind.label_columns
+    )
 
 
 def _label_lines(splits: Splits, task: Task) -> str:

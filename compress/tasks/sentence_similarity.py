@@ -56,6 +56,7 @@ class SentenceSimilarity(Regression):
     metrics: ClassVar[tuple[str, ...]] = ("spearman", "pearson", *_RETRIEVAL)
     agreement_metric: ClassVar[str] = "spearman"
     agreement_means: ClassVar[str] = f"rows whose cosine is within {TOLERANCE} of the teacher's"
+    label_columns: ClassVar[tuple[str, ...]] = ("score", "similarity_score")
     head_in_words: ClassVar[str] = "sentence encoder"
     output_names: ClassVar[tuple[str, ...]] = (OUTPUT,)
     averages: ClassVar[bool] = False

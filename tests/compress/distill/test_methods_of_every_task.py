@@ -181,7 +181,9 @@ def test_a_comparison_judges_every_method_by_the_tasks_own_metric(
     for student in found.methods[1:]:
         (stage,) = folder.glob(f"stages/{student.name}-1-{student.name}-*")
         answers = TorchPredictor(load_trained(stage)).predict(test.texts)
-        expected = case.metric([case.gold(row) for row in rows], [case.answer(one) for one in answers])
+        expected = case.metric(
+            [case.gold(row) for row in rows], [_without_articles(case.answer(one)) for one in answers]
+        )
         assert student.score == pytest.approx(expected, abs=1e-6)
         assert student.score_ci[0] <= student.score <= student.score_ci[1]
     distilled = found.methods[2]
@@ -189,6 +191,15 @@ def test_a_comparison_judges_every_method_by_the_tasks_own_metric(
     assert distilled.gain.value == pytest.approx(distilled.score - found.methods[1].score)
     assert distilled.agreement is not None
     assert distilled.agreement > 0.3
+
+
+def _without_articles(answer: Any) -> Any:
+    """An answer in words as SQuAD's script reads it; of other tasks as it is."""
+    return (
+        " ".join(word for word in answer.split() if word not in {"a", "the"})
+        if isinstance(answer, str)
+        else answer
+    )
 
 
 def _more(folder: Path) -> Path:

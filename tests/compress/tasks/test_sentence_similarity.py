@@ -292,18 +292,18 @@ def test_single_texts_and_a_narrower_student(tmp_path: Path) -> None:
     assert report.fidelity.agreement == pytest.approx(np.mean(near), abs=1e-6)
 
 
-@pytest.mark.parametrize("scored", [True, False])
-def test_init_sees_a_sentence_encoder(scored: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize("scores", ["score", "label", None])
+def test_init_sees_a_sentence_encoder(scores: str | None, tmp_path: Path) -> None:
     """Of pairs with scores, or texts without labels; a plain encoder answers such pairs with a number."""
     save_tiny_encoder(tmp_path / "plain", layers=4)
     shutil.copytree(tmp_path / "plain", tmp_path / "sentences")
     write_settings(BertConfig(hidden_size=32), tmp_path / "sentences", 128)
     drawn = [(text, other) for (text, _), (other, _) in zip(tiny_rows(60, 1), tiny_rows(60, 2), strict=True)]
     pairs = [
-        {"sentence1": one, "sentence2": other, "score": number / 7}
+        {"sentence1": one, "sentence2": other, str(scores): number / 7}
         for number, (one, other) in enumerate(drawn)
     ]
-    rows = pairs if scored else [{"text": row["sentence1"]} for row in pairs]
+    rows = pairs if scores else [{"text": row["sentence1"]} for row in pairs]
     lines = [json.dumps(row) for row in rows]
     (tmp_path / "train.jsonl").write_text("\n".join(lines), encoding="utf-8")
     data = str(tmp_path / "train.jsonl")
@@ -313,10 +313,10 @@ def test_init_sees_a_sentence_encoder(scored: bool, tmp_path: Path) -> None:
     assert "method: embedding" in written
     assert "  # used as it is: a sentence encoder" in written
     assert "whose cosine is within" in written
-    assert ("min_retention" in written) == scored
+    assert ("min_retention" in written) == (scores is not None)
     assert isinstance(read_recipe(file), RunConfig)
-    if scored:
-        assert "problem_type: regression" in written  # how it is asked for otherwise
+    assert ("problem_type: regression" in written) == (scores is not None)  # how it is asked for otherwise
+    if scores == "label":
         other = starting_recipe(data, str(tmp_path / "plain"), tmp_path / "other.yaml", Silent())
         assert "task: text-classification\nproblem_type: regression\n" in other.read_text(encoding="utf-8")
 
@@ -368,6 +368,9 @@ def test_each_method_gives_a_loss_that_moves_the_student(width: int, tmp_path: P
         options = {"matches": [{"feature": "logits", "loss": "mse"}]} if name == "match" else {}
         options |= {"version": 2, "relation_heads": 4} if name == "minilm" else {}
         options |= {"weights": {"attention": 0}} if name == "tinybert" else {}  # it has fewer heads
+        options |= (
+            {"replacing_rate": 1} if name == "theseus" else {}
+        )  # else what is drawn may be the teacher's
         method = METHODS[name].model_validate({"method": name, **options})
         try:
             lesson = method.lesson(student, [load_trained(tmp_path / "teacher")], "cpu")
