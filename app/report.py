@@ -13,6 +13,7 @@ TIMES = "\u00d7"  # the multiplication sign
 _METRICS = {
     "macro_f1": "Macro F1",
     "micro_f1": "Micro F1",
+    "binary_f1": "F1 of the second label",
     "matthews": "Matthews correlation",
     "pearson": "Pearson correlation",
     "spearman": "Spearman correlation",

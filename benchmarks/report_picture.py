@@ -1,6 +1,6 @@
 """Takes the picture of a report that the docs show: the top of its page, as a person sees it first.
 
-    .venv/bin/python benchmarks/report_picture.py runs/sst2/report.html docs/images/report.png
+    .venv/bin/python benchmarks/report_picture.py runs/emotion/report.html docs/images/report.png
 
 Needs Chromium (`make browser` installs it where it can). `--dark` and `--width 390` show it as others see it.
 """

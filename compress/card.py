@@ -3,7 +3,7 @@
 from compress.card_metadata import metadata_block
 from compress.judge.report import Fidelity, Invariance, ModelRow, Report, Shift
 from compress.judge.robustness import shift_cells
-from compress.judge.wording import sentence
+from compress.judge.wording import other_scores_line, sentence
 
 _FLIPS = 10  # pairs of labels that are listed
 
@@ -28,7 +28,7 @@ def model_card(name: str, report: Report, *, pairs: bool = False) -> str:
 Measured on {report.machine.processor} ({report.machine.cores} cores), {report.fidelity.rows:,} test rows,
 one text at a time, tokenizer included, {report.created}. report.html shows all of it, with drawings.
 
-{_robustness(report)}Gates:
+{_also(report)}{_robustness(report)}Gates:
 
 {gates}
 {_ladder(report)}
@@ -48,6 +48,11 @@ print(model.predict([{asked}]))
 `compress serve FOLDER` answers over HTTP; `compress demo FOLDER` shows the model beside its teacher;
 `compress verify FOLDER` measures it again on your machine.
 """
+
+
+def _also(report: Report) -> str:
+    also = other_scores_line(report)
+    return f"By other metrics: {also}.\n\n" if also else ""
 
 
 def _row(*cells: str) -> str:

@@ -17,6 +17,7 @@ _METRICS = {
     "accuracy": "accuracy",
     "macro_f1": "f1",
     "micro_f1": "f1",
+    "binary_f1": "f1",
     "entity_f1": "f1",
     "entity_macro_f1": "f1",
     "f1": "f1",
@@ -78,10 +79,10 @@ def _result(report: Report, data: Mapping[str, object]) -> dict[str, object]:
     metrics: list[dict[str, object]] = []
     shipped = shipped_row(report)
     if shipped is not None and report.metric is not None:
-        said = METRIC_NAMES.get(report.metric, report.metric)
-        metrics.append(
-            {"type": _METRICS.get(report.metric, report.metric), "value": shipped.score, "name": said}
-        )
+        metrics += [
+            {"type": _METRICS.get(metric, metric), "value": value, "name": METRIC_NAMES.get(metric, metric)}
+            for metric, value in {report.metric: shipped.score, **shipped.other_scores}.items()
+        ]
     if report.fidelity.retention is not None:
         metrics.append(
             {

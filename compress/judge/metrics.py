@@ -1,7 +1,7 @@
 """The metrics of every task, for one set of rows or for thousands of resamples at once.
 
 Here are those of one label per text; further families stand beside it (`correlation.py`, `label_sets.py`) and in
-`FAMILIES`. scikit-learn and scipy are the definition of every value. What is ours is the speed: the three metrics
+`FAMILIES`. scikit-learn and scipy are the definition of every value. What is ours is the speed: the metrics
 here follow from three counts per label, so a bootstrap needs one matrix product instead of thousands of calls.
 """
 
@@ -20,7 +20,8 @@ from compress.judge.retrieval import Retrieval
 from compress.judge.row_values import RowValues
 
 Metric = str
-METRICS: tuple[Metric, ...] = ("accuracy", "macro_f1", "matthews")  # of one label per text
+METRICS: tuple[Metric, ...] = ("accuracy", "macro_f1", "binary_f1", "matthews")  # of one label per text
+BINARY, SECOND = "binary_f1", 1  # the label that a metric of two labels is about: scikit-learn's `pos_label`
 FAMILIES: tuple[Family, ...] = (  # of other tasks
     Correlations(),
     LabelSets(),
@@ -47,8 +48,9 @@ class Tallies:
 def score(metric: Metric, gold: Ids, predicted: Ids, label_count: int) -> float:
     """The metric over all rows, as scikit-learn gives it; `gold` and `predicted` have shape (rows,).
 
-    `accuracy` is `accuracy_score`, `macro_f1` is `f1_score(average="macro", zero_division=0)`, `matthews`
-    is `matthews_corrcoef`. Raises ValueError where there are no rows or a label is out of range.
+    `accuracy` is `accuracy_score`, `macro_f1` is `f1_score(average="macro", zero_division=0)`, `binary_f1` the F1 of
+    the second of two labels, `f1_score(zero_division=0)`, and `matthews` is `matthews_corrcoef`. Raises ValueError
+    where there are no rows or a label is out of range.
     """
     return float(bootstrap_scores(metric, gold, predicted, label_count, np.ones((1, len(gold))))[0])
 
@@ -167,6 +169,11 @@ def _macro_f1(tallies: Tallies) -> Floats:
     return np.asarray(f1.sum(axis=-1) / (either > 0).sum(axis=-1))
 
 
+def _binary_f1(tallies: Tallies) -> Floats:
+    either = (tallies.support + tallies.predicted)[..., SECOND]
+    return np.where(either > 0, 2 * tallies.hits[..., SECOND] / either, 0.0)
+
+
 def _matthews(tallies: Tallies) -> Floats:
     """The multi-class correlation of Gorodkin (2004); 0 where gold or answers have one label only."""
     rows = tallies.support.sum(axis=-1)
@@ -180,5 +187,6 @@ def _matthews(tallies: Tallies) -> Floats:
 _FORMULAS: dict[Metric, Callable[[Tallies], Floats]] = {
     "accuracy": _accuracy,
     "macro_f1": _macro_f1,
+    "binary_f1": _binary_f1,
     "matthews": _matthews,
 }

@@ -34,6 +34,8 @@ class ModelRow(_Strict):
     precision: Precision
     score: float
     score_ci: Interval
+    # By the other metrics of the task, on the same rows; empty where these have no labels, and in older reports.
+    other_scores: dict[str, float] = Field(default_factory=dict)
     parameters: int
     size_mb: float  # 10^6 bytes, of the weights file (torch) or the ONNX file
     # {"cpu": {"batch_1": all threads, "batch_1_one_thread": one thread}}; empty when not measured

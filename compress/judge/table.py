@@ -12,7 +12,7 @@ from rich.text import Text
 
 from compress.judge.report import Baseline, Cascade, Fidelity, Latency, ModelRow, Report, Speedup, Status
 from compress.judge.robustness import batches_line, flip_lines, invariance_line, shift_table
-from compress.judge.wording import RUNTIME_NAMES, metric_name, percent, sentence, times
+from compress.judge.wording import RUNTIME_NAMES, metric_name, other_scores_line, percent, sentence, times
 
 __all__ = [
     "baseline_lines",
@@ -33,7 +33,8 @@ _NONE = "-"
 
 def render(report: Report) -> RenderableType:
     """Everything a person wants to know of a run, the verdict last: it is what stays on the screen."""
-    facts = [(Text("Fidelity:"), fidelity_lines(report.fidelity))]
+    lines = filter(None, (fidelity_lines(report.fidelity), other_scores_line(report)))
+    facts = [(Text("Fidelity:"), "\n".join(lines))]
     for name, found in report.by_teacher.items():
         facts.append((Text(f"{name.partition(' torch')[0].capitalize()}:"), fidelity_lines(found)))
     if report.fidelity.flips:

@@ -15,6 +15,7 @@ from compress.judge.gates import Thresholds, judge, verdict
 from compress.judge.latency import LatencyResult
 from compress.judge.machine import machine, versions
 from compress.judge.metrics import Metric
+from compress.judge.other_scores import other_scores
 from compress.judge.paired import PairedRuns, mcnemar_of, paired_difference, paired_p_value
 from compress.judge.report import (
     MIN_CLEAN_ROUNDS,
@@ -105,8 +106,8 @@ def make_report(
                 contestant,
                 measured,
                 against,
-                asked.metric if gold is not None else asked.task.agreement_metric,
-                len(labels),
+                asked.metric if gold is not None else None,
+                labels,
                 asked,
             )
             for contestant in measured.contestants
@@ -196,19 +197,22 @@ def _row(
     contestant: Contestant,
     measured: Measured,
     against: Rows,
-    metric: Metric,
-    label_count: int,
+    metric: Metric | None,
+    labels: Sequence[str],
     asked: Asked,
 ) -> ModelRow:
-    gold = asked.task.gold_marks(metric, against)
-    marks = asked.task.marks(metric, measured.probabilities[contestant.key], against)
-    estimate = score_interval(metric, gold, marks, label_count, seed=asked.seed)
+    """By `metric`; without one the rows' labels are the teacher's answers."""
+    task, answers = asked.task, measured.probabilities[contestant.key]
+    scored_by = metric or task.agreement_metric
+    gold, marks = task.gold_marks(scored_by, against), task.marks(scored_by, answers, against)
+    estimate = score_interval(scored_by, gold, marks, len(labels), seed=asked.seed)
     return ModelRow(
         name=contestant.name,
         runtime=contestant.runtime,
         precision=contestant.precision,
         score=estimate.value,
         score_ci=estimate.ci,
+        other_scores=other_scores(task, metric, answers, against, labels) if metric else {},
         parameters=contestant.model.parameters,
         size_mb=contestant.size_mb,
         latency={"cpu": latency_rows(measured.timings, contestant.key)},

@@ -1,10 +1,12 @@
 """A report in one sentence, and the words for its figures."""
 
+from compress.judge.metrics import BINARY, SECOND
 from compress.judge.report import ModelRow, Report
 
 METRIC_NAMES = {
     "accuracy": "accuracy",
     "macro_f1": "macro F1",
+    "binary_f1": "F1 of the second label",
     "matthews": "Matthews correlation",
     "pearson": "Pearson correlation",
     "spearman": "Spearman correlation",
@@ -55,6 +57,25 @@ def shipped_row(report: Report) -> ModelRow | None:
 def metric_name(report: Report) -> str:
     """What the scores are, in words: without labels they are the agreement with the teacher."""
     return METRIC_NAMES.get(report.metric, report.metric) if report.metric else "agreement"
+
+
+def other_scores_line(report: Report) -> str:
+    """The task's other metrics, as in "macro F1 0.881 (teacher 0.890), ..."; empty where none was kept."""
+    shipped = shipped_row(report)
+    teacher = next((row for row in report.models if row.name == "teacher"), None)
+    if shipped is None or teacher is None:
+        return ""
+    return ", ".join(
+        f"{_metric_of(metric, report)} {value:.3f} (teacher {teacher.other_scores[metric]:.3f})"
+        for metric, value in shipped.other_scores.items()
+        if metric in teacher.other_scores
+    )
+
+
+def _metric_of(metric: str, report: Report) -> str:
+    if metric == BINARY and len(report.labels) > SECOND:
+        return f"F1 of {report.labels[SECOND]}"
+    return METRIC_NAMES.get(metric, metric)
 
 
 def percent(value: float, ci: tuple[float, float]) -> str:

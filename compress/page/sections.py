@@ -6,7 +6,7 @@ from compress.compare.wording import capital
 from compress.judge.report import Held, ModelRow, Report
 from compress.judge.robustness import flip_lines, invariance_line
 from compress.judge.table import baseline_lines, cascade_lines, counted, fidelity_lines, speed_lines
-from compress.judge.wording import RUNTIME_NAMES, metric_name, shipped_row
+from compress.judge.wording import RUNTIME_NAMES, metric_name, other_scores_line, shipped_row
 from compress.page.drawing import plain
 from compress.page.markup import NONE, Cell, Column, Html, beside, bullets, pill, table
 
@@ -64,6 +64,8 @@ def speed(report: Report) -> list[tuple[str, Cell]]:
 def fidelity(report: Report) -> list[tuple[str, Cell]]:
     """Retention, agreement, flips; of several teachers against each."""
     found: list[tuple[str, Cell]] = [("Against the teacher", fidelity_lines(report.fidelity))]
+    if also := other_scores_line(report):
+        found.append(("By other metrics", also))
     found += [
         (f"Against {name.partition(' torch')[0]}", fidelity_lines(one))
         for name, one in report.by_teacher.items()

@@ -242,6 +242,14 @@ class SentenceSimilarity(Regression):
             )
         return ranks(unit(answers[:, 0]), unit(answers[:, 1]), _asks(rows))
 
+    def quoted_beside(self, metric: str, rows: Rows, labels: Sequence[str]) -> list[str]:
+        """See `Task`; of partners, who have one score all, nothing correlates, and single texts have none to find."""
+        assert rows.labels is not None
+        others = super().quoted_beside(metric, rows, labels)
+        if len(np.unique(rows.labels)) < 2:
+            others = [other for other in others if other in _RETRIEVAL]
+        return others if rows.are_pairs else [other for other in others if other not in _RETRIEVAL]
+
     def as_labels(self, answers: Floats) -> Labels:
         """The cosines."""
         return similarities(answers)

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from compress.errors import ModelError
+from compress.judge.metrics import METRICS
 from compress.tasks.interface.data import DataPart
 from compress.tasks.interface.judging import JudgingPart
 from compress.tasks.interface.telling import TellingPart
@@ -40,7 +41,7 @@ class Task(DataPart, TrainingPart, JudgingPart, TellingPart):
     )
     head: ClassVar[str] = "SequenceClassification"  # of transformers' classes: AutoModelFor...
     answers_as: ClassVar[type[Answering]] = SingleLabel
-    metrics: ClassVar[tuple[str, ...]] = ("accuracy", "macro_f1", "matthews")  # the default first
+    metrics: ClassVar[tuple[str, ...]] = METRICS  # the default first
     agreement_metric: ClassVar[str] = (
         "accuracy"  # what scores against a teacher's answers, where there are no labels
     )

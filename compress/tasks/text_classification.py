@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress.data.names import first_of
-from compress.data.rows import NO_LABEL, Rows
-from compress.errors import ModelError
+from compress.data.rows import NO_LABEL, Rows, Splits
+from compress.errors import DataError, ModelError
 from compress.judge.detail import alike_by_class, flips_by_class, mean_kl, reliability
-from compress.judge.metrics import score
+from compress.judge.metrics import BINARY, score
 from compress.tasks.interface import (
     Bools,
     Columns,
@@ -46,6 +46,16 @@ class SingleLabel(Task):
     problem_type: ClassVar[str | None] = "single_label_classification"
 
     # The data
+
+    def labelled_for(self, metric: str, splits: Splits) -> Splits:
+        """See `Task`; raises `DataError` where a metric of two labels is asked of more."""
+        if metric == BINARY and (names := splits.label_names) is not None and len(names) != 2:
+            raise DataError(
+                f"metric is {BINARY}, and the data has {len(names)} labels",
+                "two labels: it is the F1 of the second one",
+                "set metric: macro_f1, the mean of every label's F1",
+            )
+        return splits
 
     def read_labels(self, data: datasets.Dataset, columns: Columns, split: str) -> Raw:
         """See `Task`: numbers, or names."""
@@ -164,6 +174,11 @@ class SingleLabel(Task):
     def marks(self, metric: str, answers: Floats, rows: Rows) -> NDArray[Any]:
         """The most probable label, (rows,)."""
         return np.asarray(answers.argmax(axis=1))
+
+    def quoted_beside(self, metric: str, rows: Rows, labels: Sequence[str]) -> list[str]:
+        """See `Task`; what is said of two labels only where there are two."""
+        others = super().quoted_beside(metric, rows, labels)
+        return [other for other in others if len(labels) == 2 or other != BINARY]
 
     def as_labels(self, answers: Floats) -> Labels:
         """See `Task`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 class JudgingPart(ABC):
     """The part of a task that has to do with answers and marks."""
 
+    metrics: ClassVar[tuple[str, ...]]  # the default first
+
     @abstractmethod
     def stack(self, answers: Sequence[Answer], labels: Sequence[str]) -> Floats:
         """Answers as one array (rows, ...), in the order of the labels."""
@@ -31,6 +33,10 @@ class JudgingPart(ABC):
     @abstractmethod
     def marks(self, metric: str, answers: Floats, rows: Rows) -> NDArray[Any]:
         """What the metric takes of answers to these rows, (rows, ...)."""
+
+    def quoted_beside(self, metric: str, rows: Rows, labels: Sequence[str]) -> list[str]:
+        """The task's metrics beside this one that mean something on rows with such labels."""
+        return [other for other in self.metrics if other != metric]
 
     @abstractmethod
     def as_labels(self, answers: Floats) -> Labels:

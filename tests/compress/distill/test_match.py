@@ -2,67 +2,25 @@
 
 import gc
 from collections.abc import Mapping
-from pathlib import Path
-from typing import cast
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
+from layered_models import ENCODERS, LENGTHS, Array, batch_of, hidden_states, model_of, trained, value
 from pydantic import ValidationError
-from small_models import ARCHITECTURES, small_model
+from small_models import small_model
 from torch.nn import functional
 from transformers import (
-    AutoConfig,
-    AutoModelForSequenceClassification,
     PreTrainedModel,
-    PreTrainedTokenizerFast,
 )
 
 from compress.distill.logits import soft_label_sets, soft_targets
 from compress.distill.match import LOSSES_OF, Match, Matching
 from compress.distill.tinybert import TinyBert
 from compress.errors import ModelError
-from compress.models.trained import Trained
 from compress.training.lesson import Batch
 
-ENCODERS = ["bert", "roberta", "distilbert", "electra"]
-LENGTHS = (6, 11, 3, 9)
 FEATURE_AND_LOSS = [(feature, loss) for feature, losses in LOSSES_OF.items() for loss in losses]
-
-
-def trained(model: PreTrainedModel) -> Trained:
-    """A method looks at the model alone."""
-    return Trained(model, cast(PreTrainedTokenizerFast, None), ("a", "b", "c"), 128, Path())
-
-
-def model_of(
-    architecture: str, *, layers: int = 2, heads: int = 4, width: int = 32, seed: int = 5
-) -> PreTrainedModel:
-    """A random classifier whose layers differ enough to be told apart."""
-    sizes: dict[str, object] = {
-        "num_hidden_layers": layers,
-        "num_attention_heads": heads,
-        "hidden_size": width,
-    }
-    if architecture == "distilbert":
-        sizes = {"n_layers": layers, "n_heads": heads, "dim": width}
-    if architecture == "electra":
-        sizes["embedding_size"] = width
-    torch.manual_seed(seed)
-    config = AutoConfig.for_model(architecture, **ARCHITECTURES[architecture] | sizes, initializer_range=0.15)
-    return AutoModelForSequenceClassification.from_config(config).eval()
-
-
-def batch_of(model: PreTrainedModel, padding: int = 0) -> Batch:
-    """Random texts of several lengths, padded to the longest and by `padding` more."""
-    ids = torch.randint(5, 300, (len(LENGTHS), max(LENGTHS)), generator=torch.Generator().manual_seed(0))
-    mask = (torch.arange(max(LENGTHS) + padding)[None] < torch.tensor(LENGTHS)[:, None]).long()
-    ids = functional.pad(ids, (0, padding))
-    return {
-        "input_ids": torch.where(mask == 1, ids, int(model.config.pad_token_id or 0)),
-        "attention_mask": mask,
-    }
 
 
 def match(*matches: Mapping[str, object], **options: object) -> Match:
@@ -80,15 +38,6 @@ def lesson_of(options: Match | TinyBert, student: PreTrainedModel, teacher: PreT
     lesson = options.lesson(trained(student), [trained(teacher)], "cpu").eval()
     assert isinstance(lesson, Matching)
     return lesson
-
-
-def value(lesson: Matching, batch: Batch) -> float:
-    return float(lesson.loss(batch).detach())
-
-
-def hidden_states(model: PreTrainedModel, batch: Batch) -> list[NDArray[np.float64]]:
-    with torch.no_grad():
-        return [state.double().numpy() for state in model(**batch, output_hidden_states=True).hidden_states]
 
 
 @pytest.mark.parametrize("width", [32, 16])
@@ -160,7 +109,7 @@ def test_minilms_value_relations_can_be_written_down(loss: str) -> None:
     listed = match({"feature": "value", "loss": loss, "student_layer": 2, "teacher_layer": 4})
     batch = batch_of(student)
 
-    def relations(model: PreTrainedModel, layer: int) -> NDArray[np.float64]:
+    def relations(model: PreTrainedModel, layer: int) -> Array:
         module = model.bert.encoder.layer[layer - 1].attention.self.value
         weight, bias = (part.detach().double().numpy() for part in (module.weight, module.bias))
         values = hidden_states(model, batch)[layer - 1] @ weight.T + bias
@@ -261,7 +210,7 @@ def test_heads_may_differ_in_number() -> None:
     student, teacher = model_of("bert", heads=2, seed=1), model_of("bert", layers=3, seed=2)
     batch = batch_of(student)
 
-    def scores(model: PreTrainedModel, layer: int, heads: int) -> NDArray[np.float64]:
+    def scores(model: PreTrainedModel, layer: int, heads: int) -> Array:
         module = model.bert.encoder.layer[layer - 1].attention.self
         state = torch.from_numpy(hidden_states(model, batch)[layer - 1]).float()
         with torch.no_grad():

@@ -1,19 +1,15 @@
 """TinyBERT's loss against equations 7 to 9 in numpy, and what a student learns by it."""
 
-from pathlib import Path
-from typing import cast
-
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
+from layered_models import ENCODERS, LENGTHS, Array, batch_of, hidden_states, model_of, trained, value
 from pydantic import ValidationError
 from small_models import ARCHITECTURES, small_model
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
     PreTrainedModel,
-    PreTrainedTokenizerFast,
 )
 
 from compress.data.rows import NO_LABEL
@@ -23,54 +19,7 @@ from compress.distill.tinybert import TinyBert
 from compress.errors import ModelError
 from compress.models.anatomy import anatomy_of, layers_of
 from compress.models.shrink import shrink
-from compress.models.trained import Trained
 from compress.training.lesson import Batch, Lesson
-
-Array = NDArray[np.float64]
-ENCODERS = ["bert", "roberta", "distilbert", "electra"]
-LENGTHS = (6, 11, 3, 9)
-
-
-def trained(model: PreTrainedModel) -> Trained:
-    """A method looks at the model alone."""
-    return Trained(model, cast(PreTrainedTokenizerFast, None), ("a", "b", "c"), 128, Path())
-
-
-def model_of(
-    architecture: str, *, layers: int = 2, heads: int = 4, width: int = 32, seed: int = 5
-) -> PreTrainedModel:
-    """A random classifier whose layers differ enough to be told apart."""
-    sizes: dict[str, object] = {
-        "num_hidden_layers": layers,
-        "num_attention_heads": heads,
-        "hidden_size": width,
-    }
-    if architecture == "distilbert":
-        sizes = {"n_layers": layers, "n_heads": heads, "dim": width}
-    if architecture == "electra":
-        sizes["embedding_size"] = width
-    torch.manual_seed(seed)
-    config = AutoConfig.for_model(architecture, **ARCHITECTURES[architecture] | sizes, initializer_range=0.15)
-    return AutoModelForSequenceClassification.from_config(config).eval()
-
-
-def batch_of(model: PreTrainedModel, padding: int = 0, seed: int = 0) -> Batch:
-    """Random texts of several lengths, padded to the longest and by `padding` more."""
-    ids = torch.randint(5, 300, (len(LENGTHS), max(LENGTHS)), generator=torch.Generator().manual_seed(seed))
-    mask = (torch.arange(max(LENGTHS) + padding)[None] < torch.tensor(LENGTHS)[:, None]).long()
-    padded = torch.full_like(mask, int(model.config.pad_token_id or 0))
-    padded[:, : max(LENGTHS)] = ids
-    return {
-        "input_ids": torch.where(mask == 1, padded, int(model.config.pad_token_id or 0)),
-        "attention_mask": mask,
-    }
-
-
-def hidden_states(model: PreTrainedModel, batch: Batch) -> list[Array]:
-    """The embeddings' output and each layer's, as transformers gives them."""
-    with torch.no_grad():
-        found = model(**batch, output_hidden_states=True).hidden_states
-    return [state.double().numpy() for state in found]
 
 
 def scores(model: PreTrainedModel, layer: int, state: Array) -> Array:
@@ -121,10 +70,6 @@ def by_hand(
         if weights[2]:
             total += weights[2] * attention(layer, teacher_layer)
     return total
-
-
-def value(lesson: Lesson, batch: Batch) -> float:
-    return float(lesson.loss(batch).detach())
 
 
 @pytest.mark.parametrize("architecture", ENCODERS)

@@ -12,6 +12,8 @@ def reference(metric: Metric, gold: Ids, predicted: Ids) -> float:
         return float(accuracy_score(gold, predicted))
     if metric == "macro_f1":
         return float(f1_score(gold, predicted, average="macro", zero_division=0))
+    if metric == "binary_f1":  # of two labels scikit-learn's default; of more the same label by its number
+        return float(f1_score(gold, predicted, labels=[1], average="macro", zero_division=0))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "A single label was found")  # scikit-learn's word on one row
         return float(matthews_corrcoef(gold, predicted))
