@@ -6,7 +6,7 @@ from pathlib import Path
 import datasets
 import yaml
 
-from compress.data.columns import find_columns, has_lists, problem_type_of
+from compress.data.columns import ColumnNames, find_columns, has_lists, problem_type_of
 from compress.data.load import ALIASES, load_splits
 from compress.data.read import read_raw
 from compress.data.rows import Splits
@@ -14,6 +14,7 @@ from compress.errors import UserError
 from compress.models.anatomy import ANATOMIES
 from compress.models.lengths import choose_max_length, measure_lengths
 from compress.models.open import Opened, open_model
+from compress.models.sentence_folder import MODULES, folder_reader
 from compress.models.shrink import layer_count
 from compress.models.teacher import align_teacher
 from compress.models.tokenizer import position_limit
@@ -23,6 +24,8 @@ from compress.quiet import quiet_libraries
 from compress.recipe import DataOptions, RunConfig, TeacherOptions
 from compress.stage import write_text
 from compress.tasks import SINGLE_LABEL, Task, task_named
+
+VECTORS = task_named("sentence-similarity")
 
 
 def starting_recipe(data: str, teacher: str, path: Path, progress: Progress) -> Path:
@@ -51,15 +54,13 @@ def _recipe_text(data: str, teacher: str, path: Path) -> str:
     options = DataOptions(path=data)
     raw = read_raw(data, None, None)
     train = next((raw[name] for name in ALIASES["train"] if name in raw), next(iter(raw.values())))
-    kind = _kind_of(train)
-    columns = find_columns(
-        train, None, None, no_label=False, text_names=kind.text_columns, label_names=kind.label_columns
-    )
+    kind = _kind_of(train, opened)
+    columns = _columns_of(train, kind)
     label_column = columns.label if isinstance(columns.label, str) else None
     problem = problem_type_of(train, label_column) if label_column and kind is SINGLE_LABEL else None
     task = task_named(kind.name, problem)
     splits = load_splits(options, 13, task)
-    lengths = measure_lengths(opened.tokenizer, splits.train.texts)
+    lengths = measure_lengths(opened.tokenizer, task.answers_as.singly(splits.train.texts))
     max_length = choose_max_length(None, lengths, position_limit(opened.tokenizer, opened.config))
     found = ", ".join(f"{name} {len(rows):,}" for name, rows in raw.items())
     label = _quoted(label_column) if label_column else "null"
@@ -76,7 +77,7 @@ data:
   max_length: {max_length}
 teacher:
   model: {_quoted(teacher)}
-{_train_lines(opened, splits, task)}{_student_lines(opened)}\
+{_train_lines(opened, splits, task)}{_student_lines(opened, task)}\
 quantize: {{method: dynamic}}  # int8; `auto` tries several ways, `none` ships the float file
 gates:  # exit code 3 when one is missed, 4 when there are too few rows to tell
 {"  min_retention: 0.96  # shipped score / teacher score" + chr(10) if splits.is_labelled else ""}\
@@ -84,17 +85,41 @@ gates:  # exit code 3 when one is missed, 4 when there are too few rows to tell
 """
 
 
-def _kind_of(train: datasets.Dataset) -> Task:
-    """The task that columns are usually named for."""
+def _kind_of(train: datasets.Dataset, opened: Opened) -> Task:
+    """The task that columns are usually named for, or that a sentence encoder is asked for with such columns."""
     if {"question", "context", "answers"} <= set(train.column_names):
         return task_named("question-answering")
     kind = task_named("token-classification")
     if has_lists(train, kind.text_columns) and has_lists(train, kind.label_columns):
         return kind
-    return SINGLE_LABEL
+    return VECTORS if _is_sentence_encoder(opened) and _asks_for_vectors(train) else SINGLE_LABEL
+
+
+def _is_sentence_encoder(opened: Opened) -> bool:
+    read = folder_reader(opened.source, opened.options.revision, offline=opened.offline)
+    return not opened.has_trained_head and read(MODULES) is not None
+
+
+def _asks_for_vectors(train: datasets.Dataset) -> bool:
+    """Pairs with numbers, or texts without labels."""
+    found = _columns_of(train, VECTORS)
+    if not isinstance(found.label, str):
+        return found.label is None
+    return found.text_pair is not None and problem_type_of(train, found.label) == "regression"
+
+
+def _columns_of(train: datasets.Dataset, kind: Task) -> ColumnNames:
+    return find_columns(
+        train, None, None, no_label=False, text_names=kind.text_columns, label_names=kind.label_columns
+    )
 
 
 def _label_lines(splits: Splits, task: Task) -> str:
+    if task.answers_as.EMBEDS and splits.is_labelled:
+        return (
+            "  # numbers, by which the cosines of both texts' vectors are judged; for a model that reads both texts\n"
+            "  # together and answers with a number: task: text-classification, problem_type: regression\n"
+        )
     if not splits.is_labelled:
         return "  # no labels: the student learns from the teacher alone and is judged by agreement with it\n"
     if task.answers_as.WINDOWS_OF == "only_second":
@@ -115,22 +140,29 @@ def _train_lines(opened: Opened, splits: Splits, task: Task) -> str:
             align_teacher(opened, asked, splits, named_by_recipe=False, task=task)
         except UserError:
             fits = False  # it knows other labels
+    if not task.has_head:
+        return f"  # used as it is: a {task.head_in_words}\n"
     if fits or not splits.is_labelled:
-        return f"  # used as it is: it was trained on {', '.join(opened.label_names[:6])}\n"
+        labels = f"was trained on {', '.join(opened.label_names[:6])}"
+        return f"  # used as it is: it {labels if task.names_outputs else f'has a {task.head_in_words}'}\n"
     return (
         "  # it was not trained on these labels, so it is fine-tuned first\n"
         "  train: {epochs: 3, learning_rate: 5.0e-5, batch_size: 32}\n"
     )
 
 
-def _student_lines(opened: Opened) -> str:
+def _student_lines(opened: Opened, task: Task) -> str:
     layers = layer_count(opened.config)
     if opened.config.model_type not in ANATOMIES:
         return f"# no layers can be taken out of a {opened.config.model_type} model: it is exported and quantised\n"
+    method = (
+        "method: embedding, epochs: 8, learning_rate: 1.0e-4"
+        if task.answers_as.EMBEDS
+        else "method: logits, epochs: 3, learning_rate: 1.0e-4, temperature: 2, alpha: 0.9"
+    )
     return (
         f"student:\n  from: teacher\n  layers: {max(1, layers // 2)}  # of the teacher's {layers}, evenly spread\n"
-        "distill:\n"
-        "  - {method: logits, epochs: 3, learning_rate: 1.0e-4, temperature: 2, alpha: 0.9}\n"
+        f"distill:\n  - {{{method}}}\n"
     )
 
 

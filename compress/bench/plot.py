@@ -37,7 +37,7 @@ def figure(bench: Bench) -> go.Figure:
         drawn.update_xaxes(type="log", title_text="ms, p50 and p95, up to p99", row=row, col=1)
         drawn.update_yaxes(autorange="reversed", row=row, col=1)
     drawn.update_layout(
-        title=f"Text to label on {bench.device}: {bench.machine.processor}, {bench.machine.cores} cores",
+        title=f"Text to answer on {bench.device}: {bench.machine.processor}, {bench.machine.cores} cores",
         showlegend=False,
         template="plotly_white",
         height=_FRAME + _PANEL * len(panels) + _LINE * len(bench.cells),

@@ -15,7 +15,7 @@ _WIDE = 20  # letters of a name that has a line of its own beside the figures
 def render(bench: Bench) -> RenderableType:
     """A table of times, one of the models themselves, and what was disturbed."""
     parts: list[RenderableType] = [_times(bench), Text(), _models(bench), Text()]
-    facts = f"{bench.machine.processor}, {bench.machine.cores} cores. Text to label, tokenizer included; "
+    facts = f"{bench.machine.processor}, {bench.machine.cores} cores. Text to answer, tokenizer included; "
     facts += "model alone: without it. Intervals (95 %) and p90 are in the JSON document (--json, or --out FOLDER)."
     parts.append(Text(facts, style="dim"))
     noisy = sum(cell.noisy for cell in bench.cells)

@@ -19,6 +19,7 @@ from compress.models.features import Features, Part
 from compress.models.shrink import layer_count
 from compress.models.trained import Trained
 from compress.tasks import SINGLE_LABEL, Task
+from compress.tasks.interface import Imitation
 from compress.training.lesson import Batch, Lesson
 from compress.training.options import TrainOptions
 
@@ -120,7 +121,7 @@ def soft_loss(
     if logits.dim() == 3 and task is SINGLE_LABEL:
         valid = attention_mask == 1
         logits, teacher_logits = logits[valid], teacher_logits[valid]
-    return task.soft_loss(logits, teacher_logits, None, temperature=temperature, alpha=1.0)
+    return task.soft_loss(logits, teacher_logits, None, Imitation(temperature))
 
 
 def _check_logits(logits: torch.Tensor, teacher_logits: torch.Tensor, labels: torch.Tensor | None) -> None:

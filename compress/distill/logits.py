@@ -12,6 +12,7 @@ from torch import Tensor
 
 from compress.distill.soft import matched_logits, regression_targets, soft_label_sets, soft_targets
 from compress.models.trained import Trained
+from compress.tasks.interface import Imitation
 from compress.training.lesson import Batch, Lesson
 from compress.training.options import TrainOptions
 
@@ -42,7 +43,5 @@ class _FromLogits(Lesson):
             self.answer(batch),
             batch["teacher_logits"],
             batch.get("labels"),
-            temperature=options.temperature,
-            alpha=options.alpha,
-            loss=options.loss,
+            Imitation(options.temperature, options.alpha, options.loss),
         )

@@ -18,6 +18,7 @@ from compress.distill.teaching import ask, freeze, only_teacher, refuse
 from compress.models.anatomy import anatomy_of, layers_of, width
 from compress.models.features import Features, Part
 from compress.models.trained import Trained
+from compress.tasks.interface import Imitation
 from compress.training.lesson import Batch, Lesson
 from compress.training.options import TrainOptions
 from export.options import Options
@@ -196,7 +197,7 @@ class Matching(Lesson):
         if loss == "ce":
             return losses.logits_ce(logits, teacher_logits, self._temperature)
         if loss == "kl":
-            return self.task.soft_loss(logits, teacher_logits, None, temperature=self._temperature, alpha=1.0)
+            return self.task.soft_loss(logits, teacher_logits, None, Imitation(self._temperature))
         (ours, mask), (theirs, _) = losses.as_token(logits), losses.as_token(teacher_logits)
         return STATE_LOSSES[loss](ours, theirs, mask)
 

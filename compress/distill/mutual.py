@@ -15,6 +15,7 @@ from compress.distill.teaching import only_teacher
 from compress.models.shrink import rebuild
 from compress.models.trained import Trained
 from compress.tasks import SINGLE_LABEL, Task
+from compress.tasks.interface import Imitation
 from compress.training.lesson import Batch, Lesson, model_inputs
 from compress.training.options import TrainOptions
 
@@ -71,7 +72,5 @@ def mutual_loss(
     constants: no gradient reaches them. Rows without a label have the teacher's probabilities as their task
     (`task_loss`), so the two cannot talk each other out of it.
     """
-    imitation = task.soft_loss(
-        logits, other_logits.detach(), None, temperature=options.temperature, alpha=1.0
-    )
+    imitation = task.soft_loss(logits, other_logits.detach(), None, Imitation(options.temperature))
     return task_loss(logits, batch, options.method, task) + options.weight * imitation

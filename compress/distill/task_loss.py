@@ -6,6 +6,7 @@ from torch.nn import functional
 from compress.data.rows import NO_LABEL
 from compress.distill.teaching import refuse
 from compress.tasks import SINGLE_LABEL, Task
+from compress.tasks.interface import Imitation
 from compress.training.lesson import Batch
 
 
@@ -36,7 +37,7 @@ def task_loss(logits: torch.Tensor, batch: Batch, method: str, task: Task = SING
     """
     labels, teacher_logits = batch.get("labels"), batch.get("teacher_logits")
     if teacher_logits is not None:
-        return task.soft_loss(logits, teacher_logits, labels, temperature=1.0, alpha=0.0)
+        return task.soft_loss(logits, teacher_logits, labels, Imitation(alpha=0.0))
     if labels is None:
         refuse(
             method,

@@ -6,9 +6,49 @@ from typing import Any
 import numpy as np
 
 from compress.tasks.answer_places import Span, padded_spans, placed, told_answers
-from compress.tasks.interface import Fault, Floats, Labels
+from compress.tasks.interface import Fault, Floats, Labels, TellingPart
 
 _REBUILD = "make the bundle again with `compress run`, or copy it again from where it was made"
+
+
+class AnswerTelling(TellingPart):
+    """Labels are places in the context, answers places with how sure."""
+
+    def gathered_labels(self, labels: Sequence[Any]) -> Labels:
+        """See `Task`."""
+        return padded_labels(labels)
+
+    def gathered_answers(self, answers: Sequence[Any]) -> Floats:
+        """See `Task`."""
+        return np.array(answers, dtype=np.float64).reshape(-1, 3)
+
+    def tell_label(self, label: Any, labels: Sequence[str]) -> Any:
+        """Of every right answer first character and the one after the last; empty where there is none."""
+        return tell_spans(label)
+
+    def read_label(self, told: Any, labels: Sequence[str]) -> Any:
+        """See `Task`."""
+        return read_spans(told)
+
+    def file_row(
+        self, row: Mapping[str, object], text: str, label: str | None, text_pair: str | None = None
+    ) -> Mapping[str, object]:
+        """See `Task`: answers as places in their context."""
+        return (
+            row if label is None else {**row, label: parse_answers(row.get(label), row.get(text_pair or ""))}
+        )
+
+    def parse_label(self, cell: Any, labels: Sequence[str], names: dict[str, str]) -> Any:
+        """What `file_row` made."""
+        return cell
+
+    def tell_answer(self, answer: Floats, labels: Sequence[str]) -> dict[str, Any]:
+        """First character, the one after the last, and how sure."""
+        return tell_answer(answer)
+
+    def read_answer(self, told: Any, labels: Sequence[str]) -> Any:
+        """See `Task`."""
+        return read_answer(told)
 
 
 def padded_labels(rows: Sequence[Sequence[Span]]) -> Labels:

@@ -22,6 +22,7 @@ from compress.tasks.interface import (
     Columns,
     Fault,
     Floats,
+    Imitation,
     Labels,
     LabelSpace,
     Logits,
@@ -128,21 +129,14 @@ class MultiLabel(Task):
         return (loss * known).sum() / len(labels)
 
     def soft_loss(
-        self,
-        logits: Tensor,
-        teacher_logits: Tensor,
-        labels: Tensor | None,
-        *,
-        temperature: float,
-        alpha: float,
-        loss: Literal["kl", "mse"] = "kl",
+        self, logits: Tensor, teacher_logits: Tensor, labels: Tensor | None, how: Imitation
     ) -> Tensor:
         """Two Bernoulli variables for each label, or squared differences of logits; see `Task`."""
         from compress.distill.soft import matched_label_sets, soft_label_sets
 
-        if loss == "mse":
-            return matched_label_sets(logits, teacher_logits, labels, alpha)
-        return soft_label_sets(logits, teacher_logits, labels, temperature, alpha)
+        if how.loss == "mse":
+            return matched_label_sets(logits, teacher_logits, labels, how.alpha)
+        return soft_label_sets(logits, teacher_logits, labels, how.temperature, how.alpha)
 
     def average_probabilities(self, logits: Floats, shares: Floats) -> Floats:
         """See `Task`: of each label's own."""

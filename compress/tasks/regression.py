@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from compress.tasks.interface import (
     Columns,
     Fault,
     Floats,
+    Imitation,
     Labels,
     LabelSpace,
     Logits,
@@ -161,19 +162,12 @@ class Regression(Task):
         return squared.sum() / len(labels)
 
     def soft_loss(
-        self,
-        logits: Tensor,
-        teacher_logits: Tensor,
-        labels: Tensor | None,
-        *,
-        temperature: float,
-        alpha: float,
-        loss: Literal["kl", "mse"] = "kl",
+        self, logits: Tensor, teacher_logits: Tensor, labels: Tensor | None, how: Imitation
     ) -> Tensor:
         """Squared differences from the teacher's number and from the label; see `Task`."""
         from compress.distill.soft import regression_targets
 
-        return regression_targets(logits, teacher_logits, labels, alpha)
+        return regression_targets(logits, teacher_logits, labels, how.alpha)
 
     def own_loss(self, logits: Tensor, labels: Tensor | None) -> Tensor:
         """Squared error; where there is no label the number itself: what matters to it moves it."""

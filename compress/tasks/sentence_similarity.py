@@ -21,7 +21,7 @@ from compress.data.rows import Rows, Splits
 from compress.errors import ModelError
 from compress.judge.metrics import score
 from compress.judge.retrieval import Retrieval, ranks
-from compress.tasks.interface import Bools, Fault, Floats, Labels, Logits, knows_more_than_chance
+from compress.tasks.interface import Bools, Fault, Floats, Imitation, Labels, Logits, knows_more_than_chance
 from compress.tasks.regression import Regression, range_of
 from compress.tasks.vectors import read_vectors, tell_vectors
 from serve.tasks import Answer, Answering, Embedding
@@ -56,6 +56,7 @@ class SentenceSimilarity(Regression):
     metrics: ClassVar[tuple[str, ...]] = ("spearman", "pearson", *_RETRIEVAL)
     agreement_metric: ClassVar[str] = "spearman"
     agreement_means: ClassVar[str] = f"rows whose cosine is within {TOLERANCE} of the teacher's"
+    label_columns: ClassVar[tuple[str, ...]] = ("score", "similarity_score")
     head_in_words: ClassVar[str] = "sentence encoder"
     output_names: ClassVar[tuple[str, ...]] = (OUTPUT,)
     averages: ClassVar[bool] = False
@@ -163,24 +164,17 @@ class SentenceSimilarity(Regression):
         return score_loss(logits, labels, self.low, self.high)
 
     def soft_loss(
-        self,
-        logits: Tensor,
-        teacher_logits: Tensor,
-        labels: Tensor | None,
-        *,
-        temperature: float,
-        alpha: float,
-        loss: Literal["kl", "mse"] = "kl",
+        self, logits: Tensor, teacher_logits: Tensor, labels: Tensor | None, how: Imitation
     ) -> Tensor:
         """The vectors of a teacher as wide, and the cosines of a batch; for `mse` the vectors alone."""
         from compress.distill.embeddings import imitation
 
-        relations: Literal["gram", "none"] = "gram" if loss == "kl" else "none"
+        relations: Literal["gram", "none"] = "gram" if how.loss == "kl" else "none"
         soft = imitation(logits, teacher_logits, relations=relations)
-        if labels is None or alpha == 1.0:
+        if labels is None or how.alpha == 1.0:
             return soft
         known = (~labels.isnan()).float().mean()
-        return (1 - (1 - alpha) * known) * soft + (1 - alpha) * self.hard_loss(logits, labels)
+        return (1 - (1 - how.alpha) * known) * soft + (1 - how.alpha) * self.hard_loss(logits, labels)
 
     def own_loss(self, logits: Tensor, labels: Tensor | None) -> Tensor:
         """The sum of squares of cosines with the other texts of the batch: what moves them matters."""

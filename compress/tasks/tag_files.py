@@ -3,12 +3,53 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from compress.data.names import first_of
 from compress.data.tag_schemes import as_iob2, scheme_of
 from compress.errors import DataError
-from compress.tasks.interface import Fault
+from compress.tasks.interface import Fault, Floats, Labels, TellingPart
 from compress.tasks.label_cells import cell_labels
-from compress.tasks.words import joined, words_of
+from compress.tasks.tagged_answers import padded, read, tell
+from compress.tasks.words import joined, padded_words, words_of
+
+
+class TagTelling(TellingPart):
+    """Labels are words with their places and tags, answers pieces and the entities that they make."""
+
+    def gathered_labels(self, labels: Sequence[Any]) -> Labels:
+        """See `Task`."""
+        return padded_words(labels)
+
+    def gathered_answers(self, answers: Sequence[Any]) -> Floats:
+        """See `Task`."""
+        return padded([np.array(row, dtype=np.float64).reshape(-1, 5) for row in answers])
+
+    def tell_label(self, label: Any, labels: Sequence[str]) -> Any:
+        """Of every word first and last character, and tag."""
+        return tell_words(label, labels)
+
+    def read_label(self, told: Any, labels: Sequence[str]) -> Any:
+        """See `Task`."""
+        return read_words(told, labels)
+
+    def file_row(
+        self, row: Mapping[str, object], text: str, label: str | None, text_pair: str | None = None
+    ) -> Mapping[str, object]:
+        """See `Task`: words joined, and tags with the places of their words."""
+        return joined_row(row, text, label)
+
+    def parse_label(self, cell: Any, labels: Sequence[str], names: dict[str, str]) -> Any:
+        """What `file_row` made."""
+        return parse_words(cell, labels, names)
+
+    def tell_answer(self, answer: Floats, labels: Sequence[str]) -> dict[str, Any]:
+        """The entities, and the pieces of words with a tag."""
+        return tell(answer, labels)
+
+    def read_answer(self, told: Any, labels: Sequence[str]) -> Any:
+        """See `Task`; the entities must be those of the pieces."""
+        return read(told, labels)
 
 
 def tell_words(label: Any, labels: Sequence[str]) -> list[list[Any]]:

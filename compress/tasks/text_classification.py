@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from compress.tasks.interface import (
     Columns,
     Fault,
     Floats,
+    Imitation,
     Labels,
     LabelSpace,
     Logits,
@@ -104,21 +105,14 @@ class SingleLabel(Task):
         return total / len(labels)
 
     def soft_loss(
-        self,
-        logits: Tensor,
-        teacher_logits: Tensor,
-        labels: Tensor | None,
-        *,
-        temperature: float,
-        alpha: float,
-        loss: Literal["kl", "mse"] = "kl",
+        self, logits: Tensor, teacher_logits: Tensor, labels: Tensor | None, how: Imitation
     ) -> Tensor:
         """Hinton's soft targets, or squared differences of logits; see `Task`."""
         from compress.distill.soft import matched_logits, soft_targets
 
-        if loss == "mse":
-            return matched_logits(logits, teacher_logits, labels, alpha)
-        return soft_targets(logits, teacher_logits, labels, temperature, alpha)
+        if how.loss == "mse":
+            return matched_logits(logits, teacher_logits, labels, how.alpha)
+        return soft_targets(logits, teacher_logits, labels, how.temperature, how.alpha)
 
     def average_probabilities(self, logits: Floats, shares: Floats) -> Floats:
         """See `Task`: of softmax."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,15 @@ Logits = NDArray[np.float32]
 Labels = NDArray[Any]
 Bools = NDArray[np.bool_]
 Raw = Any  # the labels of one split as they were read, before they have a place among all labels
+
+
+@dataclass(frozen=True)
+class Imitation:
+    """How a loss follows a teacher's logits."""
+
+    temperature: float = 1.0  # of kl
+    alpha: float = 1.0  # share of the teacher; the rest is the labels'
+    loss: Literal["kl", "mse"] = "kl"
 
 
 class Columns(Protocol):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from compress.tasks.interface.terms import Floats, Labels, Logits, Reader
+from compress.tasks.interface.terms import Floats, Imitation, Labels, Logits, Reader
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -80,16 +80,9 @@ class TrainingPart(ABC):
 
     @abstractmethod
     def soft_loss(
-        self,
-        logits: Tensor,
-        teacher_logits: Tensor,
-        labels: Tensor | None,
-        *,
-        temperature: float,
-        alpha: float,
-        loss: Literal["kl", "mse"] = "kl",
+        self, logits: Tensor, teacher_logits: Tensor, labels: Tensor | None, how: Imitation
     ) -> Tensor:
-        """`alpha` times the loss against a teacher plus the rest times `hard_loss`; rows without label: the teacher."""
+        """`how.alpha` times the loss against a teacher, the rest times `hard_loss`; rows without label: the teacher."""
 
     @abstractmethod
     def own_loss(self, logits: Tensor, labels: Tensor | None) -> Tensor:

@@ -4,22 +4,28 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
 from made_once import made_once
 from rich.console import Console
+from task_bundles import RECIPES, Recipe, make_bundles
 
 import serve
 from compress.bench.asked import numbers
-from compress.bench.contenders import contenders
+from compress.bench.cold import ColdStart
+from compress.bench.contenders import Answerer, contenders
 from compress.bench.document import Bench
 from compress.bench.placement import placement, require_placement
 from compress.bench.plot import figure, write_plot
+from compress.bench.rounds import Draw, Measured, Times
 from compress.bench.table import render, short_names
-from compress.bench.texts import texts_of_length
+from compress.bench.texts import bundle_texts, texts_of_length
 from compress.cli import main
 from serve.bundle import EVALUATION, read
 from serve.encoding import read_tokenizer
@@ -145,6 +151,43 @@ def test_a_model_of_another_task_is_not_compared(
     said = capsys.readouterr().err
     assert f"{other} answers sentence-similarity, and {bundle_folder} answers text-classification" in said
     assert "models of one task" in said
+
+
+def _asked_once(opened: Mapping[str, Answerer], draw: Draw, *_: object) -> Measured:
+    """Every model once, text to answer and alone; made-up times."""
+    batch = draw(np.random.default_rng(0))
+    for one in opened.values():
+        one.predict(batch)
+        one.logits_of(one.tokens(batch))
+    ones = np.ones((5, 2))
+    return Measured({name: Times(ones, ones) for name in opened}, 5, 0)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda one: one.name)
+def test_every_task_is_timed_on_its_own_rows_and_at_a_length(
+    recipe: Recipe,
+    bundle_folder: Path,
+    report: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Pairs as they are asked, embeddings text by text; one call each, since what is timed is not looked at."""
+    made = make_bundles(recipe, tmp_path, bundle_folder, report)
+    bundle = read(made.student)
+    monkeypatch.setattr("compress.bench.pipeline._timed", _asked_once)
+    monkeypatch.setattr("compress.bench.pipeline.cold_start", lambda *_: ColdStart(0.1, 60.0))
+    for extra in ([], ["--lengths", "12"]):
+        command = ["bench", str(made.student), "--against", str(made.teacher), "--threads", "1", "--json"]
+        monkeypatch.setattr(sys, "argv", ["compress", *command, *extra])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        assert stopped.value.code == 0
+        found = Bench.model_validate_json(capsys.readouterr().out)
+        assert [cell.model for cell in found.cells] == [str(made.student), str(made.teacher)]
+        runtime = serve.load(made.student)
+        own = [len(one.ids) for one in runtime.tokens(bundle_texts(bundle))]
+        assert found.cells[0].tokens == (12 if extra else pytest.approx(np.mean(own)))
 
 
 def test_a_bundle_without_rows_asks_for_texts(

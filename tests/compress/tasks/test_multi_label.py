@@ -1,6 +1,7 @@
 """Several labels per text: reading, aligning, losses, thresholds."""
 
 from pathlib import Path
+from typing import Literal
 
 import datasets
 import numpy as np
@@ -21,12 +22,13 @@ from compress.page.fidelity import confusion
 from compress.page.label_sets import by_label
 from compress.recipe import DataOptions
 from compress.tasks import task_named
-from compress.tasks.interface import Named
+from compress.tasks.interface import Imitation, Named
 from compress.tasks.thresholds import FEWEST, tune
 from serve.tasks import LabelSet, MultiLabel
 
 TASK = task_named("text-classification", "multi_label_classification")
 LABELS = ("joy", "love", "fear")
+LOSSES: tuple[Literal["kl", "mse"], ...] = ("kl", "mse")
 
 
 def matrix(
@@ -100,12 +102,12 @@ def test_a_row_without_labels_learns_from_the_teacher_alone() -> None:
     torch.manual_seed(0)
     student, teacher = torch.randn(4, 3), torch.randn(4, 3)
     labels = torch.tensor([[1.0, 0, 1], [torch.nan] * 3, [0, 0, 0], [torch.nan] * 3])
-    for loss in ("kl", "mse"):
-        asked = {"temperature": 2.0, "alpha": 0.3, "loss": loss}
+    for loss in LOSSES:
+        asked = Imitation(temperature=2.0, alpha=0.3, loss=loss)
         known, unknown = [0, 2], [1, 3]
-        mixed = TASK.soft_loss(student, teacher, labels, **asked)
-        parts = TASK.soft_loss(student[known], teacher[known], labels[known], **asked) + TASK.soft_loss(
-            student[unknown], teacher[unknown], None, **asked
+        mixed = TASK.soft_loss(student, teacher, labels, asked)
+        parts = TASK.soft_loss(student[known], teacher[known], labels[known], asked) + TASK.soft_loss(
+            student[unknown], teacher[unknown], None, asked
         )
         assert mixed.item() == pytest.approx(parts.item() / 2, rel=1e-5)
     bce = torch.nn.functional.binary_cross_entropy_with_logits

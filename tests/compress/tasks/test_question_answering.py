@@ -3,7 +3,7 @@
 import random
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import pyarrow.parquet as parquet
@@ -22,6 +22,7 @@ from compress.models.trained import Trained
 from compress.tasks import task_named
 from compress.tasks.answer_places import padded_spans
 from compress.tasks.answer_tokens import BEGINS, ENDS, carried_logits, pieces_of
+from compress.tasks.interface import Imitation
 from compress.tasks.question_answering import QuestionAnswering
 from compress.training.encoded import EncodedRows
 from compress.training.lesson import Lesson
@@ -31,6 +32,7 @@ from serve.tasks import QuestionAnswering as Answers
 
 TASK = cast(QuestionAnswering, task_named("question-answering"))
 REAL = Path(__file__).parents[4] / "shared/data"
+LOSSES: tuple[Literal["kl", "mse"], ...] = ("kl", "mse")
 
 
 def _tokenizer(folder: Path, kind: str = "word-pieces") -> Tokenizer:
@@ -124,15 +126,13 @@ def test_losses_are_those_of_transformers_where_every_token_may_answer() -> None
     batch["teacher_logits"] = logits.flip(0)
     for one in (batch, wide):
         one["gathered"] = TASK.gathered({name: one[name] for name in ("labels", "counted", "teacher_logits")})  # type: ignore[assignment]
-    for loss in ("kl", "mse"):
+    for loss in LOSSES:
         values = [
             TASK.soft_loss(
                 TASK.of_counted(given, one),
                 one["gathered"]["teacher_logits"],  # type: ignore[call-overload]
                 one["gathered"]["labels"],  # type: ignore[call-overload]
-                temperature=2.0,
-                alpha=0.7,
-                loss=loss,  # type: ignore[arg-type]
+                Imitation(temperature=2.0, alpha=0.7, loss=loss),
             )
             for given, one in ((logits, batch), (padded, wide))
         ]
@@ -148,8 +148,7 @@ def test_soft_targets_are_hintons_formula_on_begins_and_ends() -> None:
         as_rows(torch.from_numpy(ours), allowed),
         as_rows(torch.from_numpy(theirs), allowed),
         None,
-        temperature=3,
-        alpha=1,
+        Imitation(temperature=3),
     )
 
     def probabilities(logits: NDArray[np.float32]) -> NDArray[np.float32]:

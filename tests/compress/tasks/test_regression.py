@@ -14,6 +14,7 @@ from compress.errors import DataError, ModelError
 from compress.judge.fidelity import fidelity
 from compress.page.numbers import both_numbers, right_numbers
 from compress.tasks import task_named
+from compress.tasks.interface import Imitation
 from serve.tasks import Regression
 
 TASK = task_named("text-classification", "regression").settled(np.array([0.0, 5.0, np.nan], np.float32))
@@ -46,7 +47,7 @@ def test_splits_keep_the_range() -> None:
 def test_a_row_without_a_number_learns_from_the_teacher_alone() -> None:
     student, teacher = torch.tensor([[1.0], [2.0], [4.0]]), torch.tensor([[0.0], [4.0], [4.0]])
     labels = torch.tensor([3.0, torch.nan, 0.0])
-    found = TASK.soft_loss(student, teacher, labels, temperature=2, alpha=0.25)
+    found = TASK.soft_loss(student, teacher, labels, Imitation(temperature=2, alpha=0.25))
     expected = (0.25 * 1 + 0.75 * 4) + 4 + (0.25 * 0 + 0.75 * 16)
     assert found.item() == pytest.approx(expected / 3)
     assert TASK.hard_loss(student, labels).item() == pytest.approx((4 + 16) / 3)

@@ -1,6 +1,7 @@
 """Sentence embeddings: pooling, losses, retrieval and agreement against independent arithmetic; what is refused."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,10 @@ from compress.models.sentence_folder import folder_reader, read_settings, write_
 from compress.models.source import ModelSource
 from compress.models.trained import load_trained, save_trained
 from compress.prepare import prepare
+from compress.progress import Silent
 from compress.recipe import RunConfig
+from compress.recipe_file import read_recipe
+from compress.starter import starting_recipe
 from compress.steps.transfer import _two_and_two, new_texts
 from compress.students import FromTeacher
 from compress.tasks import task_named
@@ -288,6 +292,35 @@ def test_single_texts_and_a_narrower_student(tmp_path: Path) -> None:
     assert report.fidelity.agreement == pytest.approx(np.mean(near), abs=1e-6)
 
 
+@pytest.mark.parametrize("scores", ["score", "label", None])
+def test_init_sees_a_sentence_encoder(scores: str | None, tmp_path: Path) -> None:
+    """Of pairs with scores, or texts without labels; a plain encoder answers such pairs with a number."""
+    save_tiny_encoder(tmp_path / "plain", layers=4)
+    shutil.copytree(tmp_path / "plain", tmp_path / "sentences")
+    write_settings(BertConfig(hidden_size=32), tmp_path / "sentences", 128)
+    drawn = [(text, other) for (text, _), (other, _) in zip(tiny_rows(60, 1), tiny_rows(60, 2), strict=True)]
+    pairs = [
+        {"sentence1": one, "sentence2": other, str(scores): number / 7}
+        for number, (one, other) in enumerate(drawn)
+    ]
+    rows = pairs if scores else [{"text": row["sentence1"]} for row in pairs]
+    lines = [json.dumps(row) for row in rows]
+    (tmp_path / "train.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    data = str(tmp_path / "train.jsonl")
+    file = starting_recipe(data, str(tmp_path / "sentences"), tmp_path / "recipe.yaml", Silent())
+    written = file.read_text(encoding="utf-8")
+    assert "task: sentence-similarity" in written
+    assert "method: embedding" in written
+    assert "  # used as it is: a sentence encoder" in written
+    assert "whose cosine is within" in written
+    assert ("min_retention" in written) == (scores is not None)
+    assert isinstance(read_recipe(file), RunConfig)
+    assert ("problem_type: regression" in written) == (scores is not None)  # how it is asked for otherwise
+    if scores == "label":
+        other = starting_recipe(data, str(tmp_path / "plain"), tmp_path / "other.yaml", Silent())
+        assert "task: text-classification\nproblem_type: regression\n" in other.read_text(encoding="utf-8")
+
+
 def test_pairs_without_scores_are_partners(tmp_path: Path, tiny_encoder: Path) -> None:
     rows = [{"sentence1": f"goal {text}", "sentence2": text} for text, _ in tiny_rows(60, seed=4)]
     (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -335,6 +368,9 @@ def test_each_method_gives_a_loss_that_moves_the_student(width: int, tmp_path: P
         options = {"matches": [{"feature": "logits", "loss": "mse"}]} if name == "match" else {}
         options |= {"version": 2, "relation_heads": 4} if name == "minilm" else {}
         options |= {"weights": {"attention": 0}} if name == "tinybert" else {}  # it has fewer heads
+        options |= (
+            {"replacing_rate": 1} if name == "theseus" else {}
+        )  # else what is drawn may be the teacher's
         method = METHODS[name].model_validate({"method": name, **options})
         try:
             lesson = method.lesson(student, [load_trained(tmp_path / "teacher")], "cpu")

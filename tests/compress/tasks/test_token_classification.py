@@ -22,6 +22,7 @@ from compress.models.trained import Trained
 from compress.progress import Silent
 from compress.starter import starting_recipe
 from compress.tasks import Fault, task_named
+from compress.tasks.interface import Imitation
 from compress.tasks.tagged_answers import entities, padded
 from compress.tasks.token_classification import TokenClassification
 from compress.tasks.word_pieces import plain_words, window_pieces
@@ -217,7 +218,7 @@ def test_a_lesson_learns_from_first_pieces_alone(folders: dict[str, Path], teach
         log_target=True,
         reduction="batchmean",
     )
-    found = lesson.task.soft_loss(logits, seen["teacher_logits"], seen["labels"], temperature=1.0, alpha=1.0)
+    found = lesson.task.soft_loss(logits, seen["teacher_logits"], seen["labels"], Imitation())
     assert found.item() == pytest.approx(soft.item(), rel=1e-4)
 
 
