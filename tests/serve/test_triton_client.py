@@ -254,7 +254,7 @@ def test_a_grpc_deadline_reaches_the_queue(grpc_address: str, monkeypatch: pytes
     client.infer(NAME, [texts(grpc_client)])
     given, without = allowed
     assert given is not None
-    assert 0 < given <= 20
+    assert 0 < given < 21  # gRPC rounds what is left up when it writes it down
     assert without is None
 
 
