@@ -123,7 +123,7 @@ class Batcher:
         return self._texts, self._tokens
 
     async def answer(self, texts: Sequence[Input], seconds: float | None = None) -> Answered:
-        """Answers in the order of the texts; raises `InputError`, and `Refusal` 429, 503 or 504.
+        """Answers in the order of the texts; raises `InputError`, and `Refusal` 413, 429, 503 or 504.
 
         `seconds` is the deadline of this request where it is shorter than the server's own.
         """
@@ -133,10 +133,17 @@ class Batcher:
         try:
             encodings = await self._tokenized(texts)
             now = time.perf_counter()
+            tokens = sum(map(len, encodings))
+            if tokens > self._limits.tokens:
+                raise Refusal(
+                    413,
+                    "too_large",
+                    f"{tokens} tokens in one request; at most {self._limits.tokens} are read.",
+                )
             loop = asyncio.get_running_loop()
             job = _Job(
                 encodings=encodings,
-                tokens=sum(map(len, encodings)),
+                tokens=tokens,
                 loop=loop,
                 future=loop.create_future(),
                 tokenize_s=now - start,

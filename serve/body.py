@@ -14,8 +14,17 @@ _DISCARDED_AT_MOST = 16_000_000  # bytes
 _DISCARDING_AT_MOST = 4.0  # seconds; common clients wait five
 
 
+class _Arriving:
+    """Bytes of the bodies that are not complete: of all requests in this process, whose memory they fill."""
+
+    bytes = 0
+
+
 async def read_body(request: Request, limits: Limits) -> bytes:
-    """The whole body; raises `Refusal` 413 over the size, whether declared or not, and 408 over the time."""
+    """The whole body; raises `Refusal` 413 over the size, whether declared or not, and 408 over the time.
+
+    429 where too much of others' bodies is arriving; what comes in one piece is not refused for that.
+    """
     headers = headers_of(request.scope)
     declared = headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limits.body_bytes:
@@ -23,19 +32,27 @@ async def read_body(request: Request, limits: Limits) -> bytes:
         if "expect" not in headers:
             await _discard(request)
         raise _too_large(limits)
-    body, is_last = bytearray(), False
+    body, is_last, counted = bytearray(), False, 0
     late = Interruption()
     timer = asyncio.get_running_loop().call_later(limits.body_seconds, late)
     try:
         while not is_last and len(body) <= limits.body_bytes:
             piece, is_last = await _next_piece(request)
             body += piece
+            if not is_last:
+                _Arriving.bytes += len(piece)
+                counted += len(piece)
+                if _Arriving.bytes > limits.arriving_bytes:
+                    raise Refusal(
+                        429, "overloaded", "Too many large bodies are arriving. Try again in 1 second."
+                    )
     except asyncio.CancelledError:
         if late.was_it():
             raise Refusal(408, "timeout", "The body took too long to arrive.") from None
         raise
     finally:
         timer.cancel()
+        _Arriving.bytes -= counted
     if len(body) <= limits.body_bytes:
         return bytes(body)
     if not is_last:

@@ -118,26 +118,21 @@ def _near_what_is_read(tokenizer: Tokenizer, asked: Input) -> Input:
     if all(len(text) <= 4 * longest for text in asked):
         return asked
     first, second = (_uncut(tokenizer).encode(text, add_special_tokens=False) for text in asked)
-    # Which of the two is the longer one decides where the odd token goes, so it stays the longer one.
+    # Which of the two is the longer one decides where the odd token goes, so it stays the longer one. Twice what can be
+    # read is enough: a word that is cut in two becomes other tokens, and these lie behind what is read.
     most = (3, 2) if len(first) > len(second) else (2, 3)
     return (
-        _near(asked[0], first, longest, most[0] * longest, from_left=from_left),
-        _near(asked[1], second, longest, most[1] * longest, from_left=from_left),
+        _kept(asked[0], first, most[0] * longest, from_left=from_left),
+        _kept(asked[1], second, most[1] * longest, from_left=from_left),
     )
 
 
-def _near(text: str, whole: Encoding, longest: int, most: int, *, from_left: bool) -> str:
-    """The end of a text that is read: from `most - longest` to `most` tokens, in whole words if it can."""
-    if len(whole) <= most:
+def _kept(text: str, whole: Encoding, most: int, *, from_left: bool = False) -> str:
+    """The part of a text that makes its first `most` tokens, or with `from_left` its last; `whole` is its encoding."""
+    cut_off = len(whole) - most
+    if cut_off <= 0:
         return text
-    words, offsets = whole.word_ids, whole.offsets
-    if from_left:
-        least = len(whole) - (most - longest) - 1
-        begins = (at for at in range(least, least - longest, -1) if words[at] != words[at - 1])
-        return text[offsets[next(begins, least)][0] :]
-    least = most - longest
-    ends = (at for at in range(least, most) if words[at] != words[at + 1])
-    return text[: offsets[next(ends, most - 1)][1]]
+    return text[whole.offsets[cut_off][0] :] if from_left else text[: whole.offsets[most][0]]
 
 
 def cut_into_windows(tokenizer: Tokenizer, answering: Answering) -> None:
@@ -199,12 +194,10 @@ def _first_that_fits(tokenizer: Tokenizer, text: str) -> str:
         return text
     room = truncation["max_length"] - tokenizer.num_special_tokens_to_add(is_pair=True) - truncation["stride"]
     most = max(0, room - max(1, room // 4))
-    if (
-        text.isascii() and len(text) < most
-    ):  # no tokenizer makes more tokens of it than characters, and a space
+    # No tokenizer makes more tokens of it than characters, and a space.
+    if text.isascii() and len(text) < most:
         return text
-    offsets = _uncut(tokenizer).encode(text, add_special_tokens=False).offsets
-    return text if len(offsets) <= most else text[: offsets[most][0]]
+    return _kept(text, _uncut(tokenizer).encode(text, add_special_tokens=False), most)
 
 
 @lru_cache(maxsize=8)

@@ -12,8 +12,10 @@ class Limits(BaseModel):
 
     body_bytes: PositiveInt = 2_000_000
     body_seconds: PositiveFloat = 20.0  # to send the whole body
+    arriving_bytes: PositiveInt = 128_000_000  # of all bodies that have begun to arrive and are not complete
     texts: PositiveInt = 32  # per request
     characters: PositiveInt = MAX_CHARACTERS  # per text
+    tokens: PositiveInt = 262_144  # per request, as the model reads them: all windows of a long text
     seconds: PositiveFloat = 30.0  # that a request may wait for its answer
     # Admitted and not yet answered, of all clients together. A text counts as one whether it comes alone or in
     # a batch.

@@ -16,8 +16,8 @@ def check_host(host: str, *, insecure: bool) -> None:
         )
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens there; port 0 takes a free one. Raises `UserError` when it cannot be had."""
+def listen(host: str, port: int, option: str = "--port") -> socket.socket:
+    """A socket that listens there; port 0 takes a free one. Raises `UserError`, which names the option, for another."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=256)
@@ -26,5 +26,5 @@ def listen(host: str, port: int) -> socket.socket:
         raise UserError(
             f"cannot listen on {host} port {port}: {reason}",
             "an address of this machine and a free port from 0 to 65535",
-            "stop the program that uses it, or give another --port",
+            f"stop the program that uses it, or give another {option}",
         ) from None

@@ -88,8 +88,8 @@ class Model:
         except Exception:
             self.counts.failures += 1
             raise
-        self.counts.add(found)
-        self._meter.answered(found)
+        # Counted when this task waits again: then the answer is on its way already.
+        asyncio.get_running_loop().call_soon(self._count, found)
         tracing.note(self.name, found)
         if self.cascade is not None:
             found = await self.cascade.settle(texts, found, seconds)
@@ -106,6 +106,10 @@ class Model:
     def close(self) -> None:
         """Answer what was taken, and end."""
         self._loaded.batcher.close()
+
+    def _count(self, found: Answered) -> None:
+        self.counts.add(found)
+        self._meter.answered(found)
 
     def _load(self, info: Info, runtimes: Sequence[Answerer], caps: Caps | None) -> Loaded:
         told = {"sha256": info.bundle_sha256, "precision": info.precision, "verdict": info.verdict}

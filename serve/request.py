@@ -30,17 +30,25 @@ async def read_json(request: Request, limits: Limits) -> Any:
 
 
 def parse_json(body: bytes) -> Any:
-    """What the JSON says; raises `Refusal` 400."""
+    """What the JSON says; raises `Refusal` 400, and 422 for half of a surrogate pair.
+
+    What orjson refuses is read nowhere: such a half cannot be written back, nor can a number over a float's be used.
+    """
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
         pass
-    # orjson refuses half of a surrogate pair, of which the tokenizer's own message says more.
     try:
-        return json.loads(body.decode("utf-8"))
-    # RecursionError: a body of nothing but brackets.
-    except (ValueError, RecursionError):
-        raise Refusal(400, "bad_json", "The body is not valid JSON in UTF-8.") from None
+        json.dumps(json.loads(body.decode("utf-8")), ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        raise Refusal(
+            422,
+            "validation",
+            "A string has half of a surrogate pair (\\ud800 to \\udfff), which is no Unicode.",
+        ) from None
+    except (ValueError, RecursionError):  # RecursionError: a body of nothing but brackets
+        pass
+    raise Refusal(400, "bad_json", "The body is not valid JSON in UTF-8.")
 
 
 def check_headers(request: Request, *more: str) -> None:

@@ -97,6 +97,9 @@ def serve_bundles(asked: Serving, ready: Callable[[str], None] | None = None) ->
     """
     check_host(asked.host, insecure=asked.insecure or asked.key is not None)
     with listen(asked.host, Vertex.from_environment().port or asked.port) as listening:
+        if asked.grpc_port is not None:
+            # gRPC itself listens within the event loop, where a port that is taken could only end in a traceback.
+            listen(asked.host, asked.grpc_port, "--grpc-port").close()
         app, models = open_application(asked)
         if ready is not None:
             shown = f"[{asked.host}]" if ":" in asked.host else asked.host

@@ -1,4 +1,4 @@
-"""Connections that do not send their request are closed: uvicorn itself waits for headers without end."""
+"""Connections that do not send their request, or headers without end, are closed: uvicorn itself takes both."""
 
 import asyncio
 from typing import Any
@@ -6,13 +6,24 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEADERS_S = 10.0  # from the connection, or from the first byte of a request, to the end of its headers
+HEAD_BYTES = 65_536  # that may come without a body: a request's line and headers, or what follows its body
+
+_TOLD = b'{"error":"The headers are larger than 65536 bytes.","error_type":"too_large"}'
+_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: application/json\r\n"
+    b"Content-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(_TOLD), _TOLD)
+)
 
 
 class PromptProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with a deadline for a request's headers."""
+    """uvicorn's protocol with a deadline for a request's headers, and a ceiling on their size.
+
+    The parser gathers a header piece by piece and copies it each time, so that a long one would hold up everybody.
+    """
 
     _slow: asyncio.TimerHandle | None = None
     _is_within_headers = False
+    _room = HEAD_BYTES
 
     def connection_made(self, transport: Any) -> None:
         """The client has to speak."""
@@ -21,8 +32,11 @@ class PromptProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Most requests come in one piece; a client that has only begun one has to end it."""
+        self._room -= len(data)
         super().data_received(data)
-        if self._is_within_headers and self._slow is None:
+        if self._room < 0 and not self.transport.is_closing():
+            self._refuse()
+        elif self._is_within_headers and self._slow is None:
             self._wait()
 
     def on_message_begin(self) -> None:
@@ -30,6 +44,7 @@ class PromptProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._wait_no_more()
         self._is_within_headers = True
+        self._room = HEAD_BYTES
 
     def on_headers_complete(self) -> None:
         """From here on the body has its own deadline."""
@@ -37,10 +52,21 @@ class PromptProtocol(HttpToolsProtocol):
         self._is_within_headers = False
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        """How much of this there may be is said elsewhere, in the limits."""
+        super().on_body(body)
+        self._room = HEAD_BYTES
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Nobody is waited for."""
         self._wait_no_more()
         super().connection_lost(exc)
+
+    def _refuse(self) -> None:
+        """Told where no answer to another request is on its way."""
+        if self._is_within_headers and (self.cycle is None or self.cycle.response_complete):
+            self.transport.write(_TOO_LARGE)
+        self.transport.close()
 
     def _wait(self) -> None:
         self._slow = self.loop.call_later(HEADERS_S, self.transport.close)

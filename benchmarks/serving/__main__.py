@@ -6,9 +6,13 @@ RUN is a run's folder (runs/sst2). Ours is started as a user starts it; LitServe
 `transformers.pipeline` behind FastAPI as their documentation has it, LitServe and MLServer in environments of
 their own under FOLDER, made once. Every server is pinned to core 0 with all of its processes, and wrk to core 1;
 the one whose turn it is not is stopped, so that its idling costs the others nothing. Texts are the run's test
-rows, one a request. In each round every server answers over 1 and over 32 connections, in random order; the
-runtime alone is called in a loop beside them, without pauses and with such as a server has between two requests. Rounds
-beside busy neighbours are dropped and repeated.
+rows, one a request. In each round every server answers over 1 and over 32 connections, in random order. Rounds beside
+busy neighbours are dropped and repeated.
+
+How much a server adds is read off three rows beside them: the runtime alone, called in a loop without pauses; called
+with pauses such as there are between two requests; and behind a bare socket, which reads a request, calls it and writes
+the answer. That is the least that any server over HTTP adds on this machine. It has no queue, so it is asked over 1
+connection only.
 
 `--requests 200000` keeps asking ours over 32 connections after that, for the first words of each text, and looks at its
 memory; with `--rounds 0`, nothing else is done.
@@ -165,12 +169,14 @@ def table(found: Mapping[str, object]) -> str:
         *(f"| {name} | {one['p50_ms']:.2f} / {one['p99_ms']:.2f} | | | |" for name, one in direct.items()),
     ]
     for name, by_connections in servers.items():
-        one, many = by_connections["1"], by_connections["32"]
-        lost = sum(by[key] for by in (one, many) for key in ("refused", "broken"))
-        lines.append(
-            f"| {name} | {one['p50_ms']:.2f} / {one['p99_ms']:.2f} | {many['per_second']:.0f} | "
-            f"{many['p50_ms']:.1f} / {many['p99_ms']:.1f} | {lost} |"
+        one, many = by_connections["1"], by_connections.get("32")
+        lost = sum(by[key] for by in by_connections.values() for key in ("refused", "broken"))
+        loaded = (
+            f"{many['per_second']:.0f} | {many['p50_ms']:.1f} / {many['p99_ms']:.1f}"
+            if many is not None
+            else "|"
         )
+        lines.append(f"| {name} | {one['p50_ms']:.2f} / {one['p99_ms']:.2f} | {loaded} | {lost} |")
     if isinstance(memory, dict):
         grown = memory["end_mb"] / memory["warm_mb"] - 1
         lines.append(

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 
+CONNECTIONS = (1, 32)
 _SERVERS = Path(__file__).with_name("servers")
 _START_S = 120
 
@@ -54,6 +55,7 @@ class Contestant:
     body: Callable[[str], str] = plain_body
     label: Callable[[object], str] = plain_label
     folder: Path | None = None  # where it is started
+    connections: Sequence[int] = CONNECTIONS  # at once, that it is asked over
 
     @property
     def url(self) -> str:
@@ -128,7 +130,7 @@ class Running:
 def line_up(bundle: Path, model: Path, environments: Path, work: Path) -> list[Contestant]:
     """Ours first, with no option but its port; `model` is the student's folder of PyTorch weights."""
     python = sys.executable
-    ports = [_free_port() for _ in range(7)]
+    ports = [_free_port() for _ in range(8)]
     settings = work / "mlserver"
     settings.mkdir(parents=True, exist_ok=True)
     server = {"http_port": ports[4], "grpc_port": ports[5], "metrics_port": ports[6], "parallel_workers": 0}
@@ -166,6 +168,12 @@ def line_up(bundle: Path, model: Path, environments: Path, work: Path) -> list[C
             "transformers.pipeline, FastAPI",
             [python, str(_SERVERS / "pipeline.py"), str(model), str(ports[3])],
             ports[3],
+        ),
+        Contestant(
+            "a bare socket, the runtime behind it",
+            [python, str(_SERVERS / "bare.py"), str(bundle), str(ports[7])],
+            ports[7],
+            connections=(1,),
         ),
     ]
 

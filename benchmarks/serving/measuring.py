@@ -13,7 +13,6 @@ from benchmarks.serving.contestants import Running
 from benchmarks.serving.load import Load, load
 from compress.judge.interference import BUSY, others_share, read
 
-CONNECTIONS = (1, 32)
 SERVER_CORE, LOAD_CORE = 0, 1
 REPEATS = 3  # of a round beside busy neighbours
 SEED = 13
@@ -28,7 +27,9 @@ def rounds(
     calls: Mapping[str, Callable[[], dict[str, float]]],
 ) -> tuple[dict[str, dict[int, list[Load]]], dict[str, list[dict[str, float]]], int]:
     """Clean rounds of every server at every number of connections, of the calls without one, and rounds dropped."""
-    loads: dict[str, dict[int, list[Load]]] = {name: {many: [] for many in CONNECTIONS} for name in running}
+    loads: dict[str, dict[int, list[Load]]] = {
+        name: {many: [] for many in server.contestant.connections} for name, server in running.items()
+    }
     direct: dict[str, list[dict[str, float]]] = {name: [] for name in calls}
     random = np.random.default_rng(SEED)
     done = dropped = 0
@@ -58,10 +59,10 @@ def rounds(
 
 
 def asked_for_a_while(server: Running, bodies: Path, seconds: float) -> dict[tuple[str, int], Load]:
-    """What this server does over each number of connections, while it alone may run."""
+    """What this server does over each number of connections that it takes, while it alone may run."""
     url, found = server.contestant.url, {}
     server.go_on()
-    for many in CONNECTIONS:
+    for many in server.contestant.connections:
         load(url, bodies, many, 1, LOAD_CORE)  # warm again
         found[server.contestant.name, many] = load(url, bodies, many, seconds, LOAD_CORE)
     server.pause()

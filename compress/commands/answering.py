@@ -8,6 +8,7 @@ import typer
 
 from compress.commands.frame import BundleArgument, stack
 
+_DOUBT = 0.8  # of a cascade
 InsecureOption = Annotated[bool, typer.Option("--insecure", help="Listen beyond this machine without a key.")]
 
 
@@ -80,12 +81,16 @@ def serve(
         Path | None, typer.Option(help="A teacher's bundle: compare a sample of the answers with it.")
     ] = None,
     sample: Annotated[
-        float, typer.Option(min=0, max=1, help="The share of texts that --shadow compares.")
-    ] = 0.05,
+        float | None,
+        typer.Option(min=0, max=1, help="The share of texts that --shadow compares; 0.05 by default."),
+    ] = None,
     cascade: Annotated[
         Path | None, typer.Option(help="A teacher's bundle: it answers where the student is in doubt.")
     ] = None,
-    below: Annotated[float, typer.Option(min=0, max=1, help="The probability that --cascade doubts.")] = 0.8,
+    below: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="The probability that --cascade doubts; 0.8 by default."),
+    ] = None,
     keep_texts: Annotated[
         bool, typer.Option("--keep-texts", help="Keep the texts in --shadow's log of disagreements.")
     ] = False,
@@ -100,9 +105,14 @@ def serve(
 
         if shadow is not None and cascade is not None:
             raise typer.BadParameter("give --shadow or --cascade: a cascade asks the teacher already")
+        if cascade is None and below is not None:
+            raise typer.BadParameter("--below says when --cascade asks the teacher: give --cascade too")
+        if shadow is None and (sample is not None or keep_texts):
+            option = "--keep-texts" if sample is None else "--sample"
+            raise typer.BadParameter(f"{option} says what --shadow does: give --shadow too")
         beside = None
         if cascade is not None:
-            beside = Beside(cascade, below=below)
+            beside = Beside(cascade, below=_DOUBT if below is None else below)
         elif shadow is not None:
             beside = Beside(shadow, share=sample, keep_texts=keep_texts)
         asked = Serving(

@@ -27,6 +27,7 @@ _PREFIX = struct.Struct("<I")
 _INPUT_KEYS = {"name", "shape", "datatype", "parameters", "data"}
 _REQUEST_KEYS = {"id", "model_name", "model_version", "parameters", "inputs", "outputs"}
 LONGEST_ID = 256
+_LONGEST_NUMBER = 18  # digits; Python itself refuses to read some thousand
 _ONE_LABEL = SingleLabel()
 MOST_OUTPUTS = 32
 
@@ -254,7 +255,8 @@ def known_output(name: object, answering: Answering = _ONE_LABEL) -> str:
 def _split(body: bytes, json_length: str | None) -> tuple[bytes, bytes]:
     if json_length is None:
         return body, b""
-    if not (json_length.isascii() and json_length.isdecimal()) or int(json_length) > len(body):
+    is_number = json_length.isascii() and json_length.isdecimal() and len(json_length) <= _LONGEST_NUMBER
+    if not is_number or int(json_length) > len(body):
         raise Refusal(
             400, "bad_header", "Inference-Header-Content-Length is not the length of JSON in this body."
         )

@@ -32,6 +32,7 @@ from serve.tasks.spans import Span, Window, answer_spans
 
 STARTS, ENDS = "start_logits", "end_logits"
 NO_ANSWER = "no answer"
+_MOST_ANSWERS = 100  # that a request may have: to rank every part of a long context takes minutes
 _SMALLEST = 1e-300  # that a logarithm is taken of
 _CUTTING = (
     "doc_stride",
@@ -215,7 +216,9 @@ class QuestionAnswering(Answering):
     def parameters_schema(self) -> dict[str, Schema]:
         """What OpenAPI says of each."""
         return {
-            "top_k": schemas.optional(schemas.COUNT, "So many answers, a list where it is above 1."),
+            "top_k": schemas.optional(
+                {**schemas.COUNT, "maximum": _MOST_ANSWERS}, "So many answers, a list where it is above 1."
+            ),
             "max_answer_len": schemas.optional(
                 schemas.COUNT, f"Tokens of the longest answer; {self.longest} where it is left out."
             ),
@@ -238,7 +241,7 @@ class QuestionAnswering(Answering):
         known = {name: value for name, value in given.items() if name not in _CUTTING}
         known_fields(known, tuple(self.parameters_schema()), " in parameters")
         return {
-            "top_k": whole_number(given, "top_k"),
+            "top_k": whole_number(given, "top_k", _MOST_ANSWERS),
             "longest": whole_number(given, "max_answer_len"),
             "impossible": true_or_false(given, "handle_impossible_answer"),
             "whole_words": true_or_false(given, "align_to_words"),

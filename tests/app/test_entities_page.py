@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from task_bundles import RECIPES, Made, make_bundles
+from task_bundles import Made, make_bundles
+from task_recipes import RECIPES
 
 import serve
 from app.comparer import Comparer

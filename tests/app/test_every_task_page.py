@@ -16,7 +16,8 @@ from fastapi.testclient import TestClient
 from gradio_client import Client, handle_file
 from scipy.stats import pearsonr, spearmanr
 from served import make_app, running
-from task_bundles import RECIPES, Made, Recipe, make_bundles
+from task_bundles import Made, Recipe, make_bundles
+from task_recipes import RECIPES
 from typer.testing import CliRunner
 
 import serve

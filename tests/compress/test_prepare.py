@@ -1,12 +1,11 @@
 """What is checked and decided before anything is trained."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from chinese import chinese_rows, save_character_encoder
+from command import command
 from tiny import tiny_recipe, tiny_rows, write_csv
 
 from compress import prepare as preparing
@@ -49,17 +48,8 @@ def test_the_dry_run_prints_the_plan_and_trains_nothing(
 ) -> None:
     file = tmp_path / "recipe.yaml"
     file.write_text(json.dumps(tiny_recipe(tiny_data, tiny_encoder)))
-    command = [
-        sys.executable,
-        "-m",
-        "compress",
-        "run",
-        str(file),
-        "--dry-run",
-        "--out",
-        str(tmp_path / "run"),
-    ]
-    done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=True)
+    done = command("run", file, "--dry-run", "--out", tmp_path / "run", "--json")
+    assert done.code == 0, done.stderr
     plan = json.loads(done.stdout)
     assert plan["rows"] == {"train": 540, "validation": 60, "test": 150}
     assert plan["labels"] == ["food", "sport", "travel"]
@@ -76,8 +66,9 @@ def test_the_dry_run_prints_the_plan_and_trains_nothing(
 def test_init_writes_a_recipe_that_fits(tiny_encoder: Path, tmp_path: Path) -> None:
     data = write_csv(tmp_path / "my tickets.csv", tiny_rows(200, seed=8), ("message", "intent"))
     recipe = tmp_path / "tickets.yaml"
-    command = [sys.executable, "-m", "compress", "init", "--data", str(data), "--teacher", str(tiny_encoder)]
-    done = subprocess.run([*command, "--out", str(recipe)], capture_output=True, text=True, check=True)
+    asked = ("init", "--data", data, "--teacher", tiny_encoder, "--out", recipe)
+    done = command(*asked)
+    assert done.code == 0, done.stderr
     config = read_recipe(recipe)
     assert config.data.columns.text == "message"
     assert config.data.columns.label == "intent"
@@ -87,22 +78,19 @@ def test_init_writes_a_recipe_that_fits(tiny_encoder: Path, tmp_path: Path) -> N
     assert "# 3 labels: food, sport, travel" in recipe.read_text()
     assert f"run {recipe} --dry-run" in done.stdout
     recipe.write_text("seed: 1\n")
-    again = subprocess.run([*command, "--out", str(recipe)], capture_output=True, text=True, check=False)
-    assert again.returncode == 2
+    again = command(*asked)
+    assert again.code == 2
     assert "holds another recipe" in again.stderr
     assert recipe.read_text() == "seed: 1\n"
 
 
-def test_run_with_data_and_teacher_writes_the_recipe_and_plans_it(tiny_encoder: Path, tmp_path: Path) -> None:
+def test_run_with_data_and_teacher_writes_the_recipe_and_plans_it(
+    tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     data = write_csv(tmp_path / "tickets.csv", tiny_rows(200, seed=8))
-    command = [sys.executable, "-m", "compress", "run", "--data", str(data), "--teacher", str(tiny_encoder)]
-    done = subprocess.run(
-        [*command, "--dry-run", "--set", "student.layers=1"],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=tmp_path,
-    )
+    monkeypatch.chdir(tmp_path)
+    done = command("run", "--data", data, "--teacher", tiny_encoder, "--dry-run", "--set", "student.layers=1")
+    assert done.code == 0, done.stderr
     assert "layers 1" in done.stdout
     assert read_recipe(tmp_path / "runs" / "tickets" / "tickets.yaml").data.path == str(data)
 

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable
 from copy import deepcopy
 from html import escape
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
+from command import command
 from packed import read_rows
 from recomputed import agrees_with, recomputed
 from tiny import TinyRun, tiny_rows
@@ -24,7 +24,6 @@ from tokenizers import Tokenizer
 import compress
 import export.parity
 import serve
-from compress.cli import main
 from compress.demo import live_teacher
 from compress.judge.latency import Plan
 from compress.judge.wording import sentence
@@ -66,6 +65,8 @@ def test_every_row_of_the_table_is_measured(tiny_run: TinyRun) -> None:
     assert report.ladder == []  # the recipe names its quantiser
     assert read(tiny_run.bundle).manifest.batching == "one_by_one"
     assert len(report.parity) == 3
+    assert report.speedup is not None
+    assert set(report.speedup.by_threads) == {"1", "2"}
     # A quantiser follows, or the file is there to compare with: one form each, and no time lost on others.
     assert [(one.model, one.name, one.proven, one.chosen, one.p50_ms) for one in report.exports] == [
         (name, "opset-23", True, True, None) for name in ("teacher", "student")
@@ -191,9 +192,9 @@ def test_a_copied_bundle_answers_in_plain_onnxruntime_as_compress_serve_does(
 
 def ask_server(bundle: Path, texts: list[str]) -> list[list[dict[str, Any]]]:
     """The answers of `compress serve`, a process of its own, over HTTP."""
-    command = [sys.executable, "-m", "compress", "serve", str(bundle), "--port", "0", "--drain-seconds", "0"]
+    asked = [sys.executable, "-m", "compress", "serve", str(bundle), "--port", "0", "--drain-seconds", "0"]
     server = subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"}
+        asked, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"}
     )
     assert server.stdout is not None
     try:
@@ -307,22 +308,10 @@ def test_data_without_labels_is_distilled_on_and_judged_by_agreement(
     assert statuses == {"min_agreement": "pass", "min_retention": "inconclusive"}
 
 
-Again = Callable[..., tuple[int, str]]
-
-
-@pytest.fixture
-def run_again(
-    tiny_run: TinyRun, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Again:
+def run_again(tiny_run: TinyRun, *overrides: str) -> tuple[int, str]:
     """The command on the run that is done, with overrides; its exit code and what it printed, in one line."""
-
-    def run(*overrides: str) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["compress", *again(tiny_run, *overrides)])
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        return int(stopped.value.code or 0), " ".join(capsys.readouterr().out.split())
-
-    return run
+    ended = command(*again(tiny_run, *overrides))
+    return ended.code, " ".join(ended.stdout.split())
 
 
 def again(tiny_run: TinyRun, *overrides: str) -> list[str]:
@@ -332,8 +321,8 @@ def again(tiny_run: TinyRun, *overrides: str) -> list[str]:
     return ["run", str(recipe), "--out", str(tiny_run.folder), *sets]
 
 
-def test_a_missed_gate_is_exit_code_3_and_says_by_how_much(tiny_run: TinyRun, run_again: Again) -> None:
-    code, said = run_again("gates.min_retention=1.5")
+def test_a_missed_gate_is_exit_code_3_and_says_by_how_much(tiny_run: TinyRun) -> None:
+    code, said = run_again(tiny_run, "gates.min_retention=1.5")
     assert code == 3, said
     assert "min_retention missed" in said
     assert "below 1.5, by" in said
@@ -341,24 +330,25 @@ def test_a_missed_gate_is_exit_code_3_and_says_by_how_much(tiny_run: TinyRun, ru
 
 
 def test_a_threshold_inside_the_interval_is_exit_code_4_and_says_how_many_rows_settle_it(
-    tiny_run: TinyRun, run_again: Again
+    tiny_run: TinyRun,
 ) -> None:
     low, high = tiny_run.report.fidelity.agreement_ci
-    code, said = run_again(f"gates.min_agreement={low + (high - low) / 4}")
+    code, said = run_again(tiny_run, f"gates.min_agreement={low + (high - low) / 4}")
     assert code == 4, said
     assert "min_agreement inconclusive" in said
     assert "rows would settle it (150 now)" in said
 
 
-def test_gates_that_are_met_are_exit_code_0(tiny_run: TinyRun, run_again: Again) -> None:
-    code, said = run_again("gates.min_retention=0.5", "gates.max_size_mb=1", "gates.max_invariance_flips=0")
+def test_gates_that_are_met_are_exit_code_0(tiny_run: TinyRun) -> None:
+    met = ("gates.min_retention=0.5", "gates.max_size_mb=1", "gates.max_invariance_flips=0")
+    code, said = run_again(tiny_run, *met)
     assert code == 0, said
     assert "max_invariance_flips met: 0 of 150 answers change" in said
     assert read(tiny_run.bundle).manifest.verdict == "pass"
 
 
 def test_an_export_that_answers_otherwise_is_exit_code_3_and_no_bundle(
-    tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(tiny_run.folder / "stages", tmp_path / "run" / "stages")
     for made in [*tmp_path.glob("run/stages/student-onnx-*"), *tmp_path.glob("run/stages/int8-*")]:
@@ -366,11 +356,9 @@ def test_an_export_that_answers_otherwise_is_exit_code_3_and_no_bundle(
     recipe = tmp_path / "tiny.yaml"
     recipe.write_text(json.dumps(dict(tiny_run.recipe)))
     monkeypatch.setattr(export.parity, "FLOAT_TOLERANCE", 0.0)
-    monkeypatch.setattr(sys, "argv", ["compress", "run", str(recipe), "--out", str(tmp_path / "run")])
-    with pytest.raises(SystemExit) as stopped:
-        main()
-    assert stopped.value.code == 3
-    assert "does not answer as the PyTorch model it came from" in capsys.readouterr().err
+    ended = command("run", recipe, "--out", tmp_path / "run")
+    assert ended.code == 3
+    assert "does not answer as the PyTorch model it came from" in ended.stderr
     assert {path.name for path in (tmp_path / "run").iterdir()} == {"stages"}
 
 
@@ -389,11 +377,11 @@ def test_the_teacher_answers_live_beside_its_bundle(tiny_run: TinyRun, tmp_path:
         live_teacher(str(stranger), tiny_run.bundle)
 
 
-def test_json_on_stdout_is_one_document(tiny_run: TinyRun) -> None:
-    """In a process of its own, as a program that reads it starts it, and so is the exit code."""
-    command = [sys.executable, "-m", "compress", *again(tiny_run, "gates.min_retention=1.5"), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 3, done.stderr
+def test_json_on_stdout_is_one_document(tiny_run: TinyRun, capfd: pytest.CaptureFixture[str]) -> None:
+    """For a program that reads it, and so is the exit code; nor does a library in C print beside it."""
+    done = command(*again(tiny_run, "gates.min_retention=1.5"), "--json")
+    assert done.code == 3, done.stderr
+    assert capfd.readouterr().out == ""
     document = json.loads(done.stdout)
     assert document["schema"] == 1
     assert document["models"][0]["score"] == tiny_run.report.models[0].score

@@ -1,7 +1,9 @@
 """`compress serve`: every option reaches the server, and the server does what it was told."""
 
 import json
+import shutil
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +12,11 @@ from fastapi.testclient import TestClient
 from mistakes import complaint
 
 from compress.cli import main
+from serve.bundle import MANIFEST
 from serve.errors import UserError
 from serve.key import VARIABLE, Key
 from serve.limits import Limits
+from serve.models import Models
 from serve.server import Beside, Serving, open_application, serve_bundles
 
 NAME = "tiny-sentiment"
@@ -78,6 +82,61 @@ def test_a_cascade_has_its_threshold_and_is_no_shadow(
         complaint("serve", str(bundle_folder), "--cascade", str(tmp_path), "--shadow", str(tmp_path)).split()
     )
     assert "--shadow or --cascade" in said
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (["--cascade", "{bundle}", "--below", "1.5"], "less than or equal to 1"),
+        (["--cascade", "{bundle}", "--below", "-0.1"], "greater than or equal to 0"),
+        (["--cascade", "{bundle}", "--below", "nan"], "'--below'"),
+        (["--below", "0.8"], "give --cascade too"),
+        (["--shadow", "{bundle}", "--below", "0.8"], "give --cascade too"),
+        (["--shadow", "{bundle}", "--sample", "1.01"], "less than or equal to 1"),
+        (["--shadow", "{bundle}", "--sample", "nan"], "'--sample'"),
+        (["--sample", "0.5"], "--sample says what --shadow does: give --shadow too"),
+        (["--cascade", "{bundle}", "--sample", "0"], "give --shadow too"),
+        (["--keep-texts"], "--keep-texts says what --shadow does: give --shadow too"),
+        (["--shadow", "{empty}"], "is not a bundle"),
+        (["--cascade", "{empty}"], "is not a bundle"),
+    ],
+)
+def test_a_teacher_that_cannot_be_beside_is_refused(
+    bundle_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: list[str], says: str
+) -> None:
+    def run(*_: object) -> None:
+        raise AssertionError("it serves")
+
+    monkeypatch.setattr("serve.server._run", run)
+    options = [one.format(bundle=bundle_folder, empty=tmp_path) for one in given]
+    said = complaint("serve", str(bundle_folder), "--port", "0", "--threads", "1", "--workers", "1", *options)
+    assert says in " ".join(said.replace("\u2502", " ").split())
+
+
+def test_watching_puts_a_new_version_of_every_bundle_in(
+    bundle_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And without it the version of the start answers on."""
+    monkeypatch.setattr("serve.watch._EVERY_S", 0.02)
+    bundles = {name: shutil.copytree(bundle_folder, tmp_path / name) for name in ("first", "second")}
+    for watch in (False, True):
+        app, models = open_application(Serving(bundles, threads=1, workers=1, watch=watch))
+        created = f"2030-01-01T00:00:0{int(watch)}Z"
+
+        def put_in(name: str, models: Models = models, created: str = created) -> bool:
+            return models.named(name).info.created == created
+
+        with TestClient(app, "http://localhost"):
+            for folder in bundles.values():
+                part = folder / "part"
+                part.write_text(
+                    json.dumps(json.loads((folder / MANIFEST).read_text()) | {"created": created})
+                )
+                part.replace(folder / MANIFEST)
+            end = time.monotonic() + (20 if watch else 0.3)
+            while not all(map(put_in, bundles)) and time.monotonic() < end:
+                time.sleep(0.02)
+            assert [put_in(name) for name in bundles] == [watch, watch]
 
 
 def test_vertex_ai_names_the_port(bundle_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

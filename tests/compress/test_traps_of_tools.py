@@ -4,10 +4,10 @@ Like those of tests/export/test_traps.py, each pins what a library does today an
 """
 
 import json
-import subprocess
 import sys
 import warnings
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 from typing import Any
@@ -153,15 +153,26 @@ def test_a_data_set_that_is_a_script_gets_the_revision_that_loads(
         read.read_raw("someone/news", None, None)
 
 
-def test_textbrewer_does_not_import_with_warnings_as_errors(tmp_path: Path) -> None:
+def test_textbrewer_does_not_import_with_warnings_as_errors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Why the tests that compare with it import it in the ordinary way, and nothing else of ours does."""
     pytest.importorskip("textbrewer", reason="TextBrewer is not installed")
-    # Its warnings come when it is compiled, so it is compiled anew.
-    command = [sys.executable, "-X", f"pycache_prefix={tmp_path}"]
-    strict = subprocess.run([*command, "-W", "error", "-c", "import textbrewer.losses"], capture_output=True)
-    plain = subprocess.run([*command, "-c", "import textbrewer"], capture_output=True)
-    assert strict.returncode != 0
-    assert plain.returncode == 0
+    # Its warnings come when it is compiled, so it alone is compiled anew.
+    monkeypatch.setattr(sys, "pycache_prefix", str(tmp_path))
+
+    def import_anew() -> None:
+        with monkeypatch.context() as patch:
+            for name in [name for name in sys.modules if name.partition(".")[0] == "textbrewer"]:
+                patch.delitem(sys.modules, name)
+            import_module("textbrewer.losses")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(SyntaxError):
+            import_anew()
+        warnings.simplefilter("ignore")
+        import_anew()
 
 
 def test_textbrewers_soft_targets_lack_the_temperature_squared() -> None:

@@ -139,6 +139,23 @@ def test_a_lone_request_over_the_room_is_answered(runtime: OnnxRuntime) -> None:
     run(main())
 
 
+def test_a_request_of_too_many_tokens_is_refused_busy_or_not(slow: Slow) -> None:
+    """`good` has three of them."""
+
+    async def main() -> None:
+        batcher = Batcher([slow], Limits(tokens=6))
+        slow.go.set()
+        for texts in (3, 40):
+            with pytest.raises(Refusal, match=f"{3 * texts} tokens in one request; at most 6") as refused:
+                await batcher.answer(["good"] * texts)
+            assert refused.value.status == 413
+            assert batcher.waiting == (0, 0)
+        assert len((await batcher.answer(["good"] * 2)).answers) == 2
+        await asyncio.to_thread(batcher.close)
+
+    run(main())
+
+
 def test_one_bad_request_does_not_fail_its_neighbours(runtime: OnnxRuntime) -> None:
     release = threading.Event()
 

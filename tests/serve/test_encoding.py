@@ -8,8 +8,9 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from serve.bundle import GraphInput
-from serve.encoding import MAX_CHARACTERS, encode, pad_id, read_tokenizer, tokenize
+from serve.encoding import MAX_CHARACTERS, cut_into_windows, encode, pad_id, read, read_tokenizer, tokenize
 from serve.errors import BundleError, InputError
+from serve.tasks import QuestionAnswering, Read
 
 INPUTS = [GraphInput(name=name, dtype="int64") for name in ("input_ids", "attention_mask", "token_type_ids")]
 
@@ -60,6 +61,20 @@ def test_a_long_pair_is_read_as_tokenizers_reads_it(
             assert found.ids == whole.ids
             assert found.type_ids == whole.type_ids
             assert bool(found.overflowing) == bool(whole.overflowing)
+
+
+def test_a_long_question_is_read_as_far_as_it_leaves_a_quarter_to_the_context(tokenizer: Tokenizer) -> None:
+    answering = QuestionAnswering(overlap=8)
+    tokenizer.enable_truncation(40)
+    cut_into_windows(tokenizer, answering)
+    (one,) = read(tokenizer, [("film good " * 100, "good " * 50)], answering)
+    assert isinstance(one, Read)
+    assert one.cut
+    assert len(one.windows) > 3
+    room = 40 - tokenizer.num_special_tokens_to_add(is_pair=True) - 8
+    for window in one.windows:
+        assert window.sequence_ids.count(0) == room - room // 4
+        assert window.tokens[window.sequence_ids.index(0)] == "film"
 
 
 @pytest.mark.parametrize("text", ["film " * 3_000, "a" * 15_000, ".,?" * 1_000])

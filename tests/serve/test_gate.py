@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
+import grpc
 import pytest
 import tritonclient.grpc as grpc_client
 from fastapi import FastAPI
@@ -13,7 +14,8 @@ from tritonclient.utils import InferenceServerException
 
 from serve.endpoint import Settings
 from serve.errors import UserError
-from serve.grpc_server import start
+from serve.grpc_messages import MESSAGES
+from serve.grpc_server import SERVICE, start
 from serve.guard import PUBLIC
 from serve.key import VARIABLE, Key, read_key
 from serve.listening import check_host
@@ -116,6 +118,59 @@ def test_grpc_has_the_same_gate(bundle_folder: Path) -> None:
         await asyncio.to_thread(models.close)
 
     asyncio.run(main())
+
+
+def test_every_method_of_grpc_is_closed_without_the_key(bundle_folder: Path) -> None:
+    async def main() -> None:
+        metrics = Metrics()
+        models = make_models(bundle_folder, metrics)
+        server, port = await start(models, metrics, "127.0.0.1", 0, key=Key(SECRET))
+        names = [name.removesuffix("Request") for name in MESSAGES if name.endswith("Request")]
+
+        async def code(name: str, *shown: tuple[str, str]) -> grpc.StatusCode:
+            call = channel.unary_unary(f"/{SERVICE}/{name}")
+            try:
+                await call(b"", metadata=shown, timeout=20)
+            except grpc.RpcError as error:
+                found: grpc.StatusCode = error.code()
+                return found
+            return grpc.StatusCode.OK
+
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            wrong = ("authorization", f"Bearer {SECRET[:-1]}")
+            closed = {
+                name
+                for name in names
+                if {await code(name), await code(name, wrong)} == {grpc.StatusCode.UNAUTHENTICATED}
+            }
+            assert len(names) == 9
+            assert closed == set(names) - {"ServerLive", "ServerReady"}
+            for name in names:
+                assert await code(name, ("x-api-key", SECRET)) != grpc.StatusCode.UNAUTHENTICATED
+        await server.stop(0)
+        await asyncio.to_thread(models.close)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("verdict", [True, False])
+def test_the_key_is_compared_in_constant_time(verdict: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By `hmac.compare_digest` and by nothing else: it is asked, and what it says counts."""
+    compared: list[tuple[bytes, bytes]] = []
+
+    def compare(one: bytes, other: bytes) -> bool:
+        compared.append((one, other))
+        return verdict
+
+    key = Key(SECRET)
+    monkeypatch.setattr("hmac.compare_digest", compare)
+    for shown in (SECRET, SECRET[:-1], "x", "k" * 1000, "\u00e9"):
+        assert key.fits(shown) == verdict
+        assert key.opens({"x-api-key": shown}) == verdict
+    assert len(compared) == 10
+    # Of one length, whatever was shown: of different lengths it would end early.
+    assert {len(side) for pair in compared for side in pair} == {32}
+    assert not any(SECRET.encode() in side for pair in compared for side in pair)
 
 
 def test_where_the_key_is_read(tmp_path: Path) -> None:

@@ -214,6 +214,7 @@ def test_the_clients_method_works_over_a_socket(bundle: Path) -> None:
     [
         ({"max_seq_len": 100}, "max_seq_len is not read"),
         ({"top_k": 0}, "top_k must be a whole number"),
+        ({"top_k": 101}, "top_k must be a whole number of at most 100"),
         ({"handle_impossible_answer": 1}, "handle_impossible_answer must be true or false"),
         ({"function_to_apply": "none"}, "Unknown field 'function_to_apply'"),
     ],

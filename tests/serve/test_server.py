@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ import pytest
 from served import NAME, Slow, make_app, running
 
 from serve.errors import UserError
+from serve.key import Key
 from serve.limits import Limits
 from serve.runtime import OnnxRuntime
 from serve.server import Serving, serve_bundles
@@ -222,9 +224,22 @@ def test_what_is_in_flight_when_the_draining_ends_is_finished(bundle_folder: Pat
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com"])
-def test_hosts_that_others_reach_need_a_word(bundle_folder: Path, host: str) -> None:
+def test_hosts_that_others_reach_need_a_word(
+    bundle_folder: Path, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class ListensError(Exception):
+        """It would be reached now."""
+
+    def listen(*_: object) -> None:
+        raise ListensError
+
+    monkeypatch.setattr("serve.server.listen", listen)
+    asked = Serving({"x": bundle_folder}, host=host)
     with pytest.raises(UserError, match="can be reached from other machines"):
-        serve_bundles(Serving({"x": bundle_folder}, host=host))
+        serve_bundles(asked)
+    for allowed in (replace(asked, insecure=True), replace(asked, key=Key("k" * 16))):
+        with pytest.raises(ListensError):
+            serve_bundles(allowed)
 
 
 def test_command_line_mistakes_are_one_message_and_exit_code_2(tmp_path: Path, bundle_folder: Path) -> None:
@@ -243,7 +258,25 @@ def test_command_line_mistakes_are_one_message_and_exit_code_2(tmp_path: Path, b
                 text=True,
                 cwd=ROOT,
                 check=False,
+                timeout=60,  # it may listen for ever
             )
             assert done.returncode == 2, done.stderr
             assert message in done.stderr
             assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("taken", ["by another", "by itself", "no port"])
+def test_a_port_for_grpc_that_cannot_be_had_is_told_before_anything_is_loaded(
+    bundle_folder: Path, monkeypatch: pytest.MonkeyPatch, taken: str
+) -> None:
+    def loaded(_: object) -> None:
+        raise AssertionError("the models are loaded")
+
+    monkeypatch.setattr("serve.server.open_application", loaded)
+    with socket.create_server(("127.0.0.1", 0)) as other, socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+        free.close()
+        grpc_port = {"by another": other.getsockname()[1], "by itself": port, "no port": 70_000}[taken]
+        with pytest.raises(UserError, match=f"port {grpc_port}") as refused:
+            serve_bundles(Serving({"x": bundle_folder}, port=port, grpc_port=grpc_port))
+    assert "give another --grpc-port" in str(refused.value)

@@ -99,6 +99,46 @@ def test_a_share_is_a_share_and_texts_are_kept_when_asked(runtime: OnnxRuntime) 
     asyncio.run(main())
 
 
+class Same(Opposite):
+    """A teacher that says what the student says."""
+
+    async def answer(self, texts: list[str], seconds: float | None = None) -> Answered:
+        await asyncio.sleep(0)
+        self.asked += texts
+        return Answered(self._runtime.predict(texts), 0.0, 0.0, 0.0, len(texts))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_each_text_of_a_batch_is_drawn_by_itself_and_stays_with_its_answer(
+    runtime: OnnxRuntime, share: float
+) -> None:
+    answers = runtime.predict(TEXTS)
+    assert len({one.label for one in answers}) > 1
+
+    async def main() -> None:
+        registry = CollectorRegistry()
+        teacher = Same(runtime)
+        shadow = Shadow(teacher, share, registry)
+        sizes = []
+        for _ in range(200):
+            before = len(teacher.asked)
+            shadow.look(TEXTS, answers)
+            await asyncio.sleep(0.001)
+            sizes.append(len(teacher.asked) - before)
+        compared = value(registry, "compress_shadow_texts_total")
+        assert compared == len(teacher.asked)
+        assert value(registry, "compress_shadow_agreed_total") == compared
+        assert value(registry, "compress_shadow_kl_nats_sum") == pytest.approx(0, abs=1e-6)
+        assert value(registry, "compress_shadow_let_go_total") == 0
+        if share in (0, 1):
+            assert set(sizes) == {share * len(TEXTS)}
+        else:  # binomial: six standard deviations around the mean
+            assert abs(compared - 200 * 6 * share) < 6 * (200 * 6 * share * (1 - share)) ** 0.5
+            assert set(sizes) >= {1, 2, 3, 4, 5}
+
+    asyncio.run(main())
+
+
 def test_the_log_of_disagreements_keeps_the_last_two_hundred(runtime: OnnxRuntime) -> None:
     async def main() -> None:
         registry = CollectorRegistry()

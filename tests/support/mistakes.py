@@ -4,18 +4,13 @@ A recipe that would run is spoiled in one way. The command must end with exit co
 the offending thing, says what was expected and what to do; and it leaves nothing behind.
 """
 
-import io
 import json
-import sys
 from collections.abc import Callable, Mapping
-from contextlib import redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from compress.cli import main
+from command import command
 
 # Changes the recipe in place; what it needs on disk it writes into the folder.
 Spoil = Callable[[dict[str, Any], Path], None]
@@ -62,15 +57,10 @@ def run_refused(recipe: Mapping[str, Any] | str, folder: Path, *options: str) ->
 
 def complaint(*arguments: str) -> str:
     """What `compress` says on stderr, having ended with exit code 2 and without a traceback."""
-    stderr = io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stderr(stderr):
-        patch.setattr(sys, "argv", ["compress", *arguments])
-        with pytest.raises(SystemExit) as stopped:
-            main()
-    said = stderr.getvalue()
-    assert stopped.value.code == 2, said
-    assert "Traceback" not in said, said
-    return said
+    ended = command(*arguments)
+    assert ended.code == 2, ended.stderr
+    assert "Traceback" not in ended.stderr, ended.stderr
+    return ended.stderr
 
 
 def require(message: str, *expected: str) -> None:

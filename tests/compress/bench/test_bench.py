@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+from made_once import made_once
 from rich.console import Console
 from task_bundles import RECIPES, Recipe, make_bundles
 
@@ -37,21 +38,37 @@ WITHOUT_CUDA = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def found(bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    other = tmp_path_factory.mktemp("other") / "bundle"
-    shutil.copytree(bundle_folder, other)
-    command = [sys.executable, "-X", "importtime", "-m", "compress", "bench", str(bundle_folder)]
-    command += ["--against", str(other), "--batch-sizes", "1,3", "--lengths", "6", "--threads", "1"]
-    done = subprocess.run([*command, "--seconds", "1", "--json"], capture_output=True, text=True, check=True)
-    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if "import time" in line}
+def compared(bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two equal bundles, `one` and `other`, and what the command printed of them."""
+
+    def compare(folder: Path) -> None:
+        for name in ("one", "other"):
+            shutil.copytree(bundle_folder, folder / name)
+        command = [sys.executable, "-X", "importtime", "-m", "compress", "bench", str(folder / "one")]
+        command += ["--against", str(folder / "other"), "--batch-sizes", "1,3", "--lengths", "6"]
+        command += ["--threads", "1", "--seconds", "1", "--json"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        (folder / "bench.json").write_text(done.stdout)
+        (folder / "said.txt").write_text(done.stderr)
+
+    return made_once("bench", tmp_path_factory, compare)
+
+
+@pytest.fixture(scope="module")
+def found(compared: Path) -> Bench:
+    return Bench.model_validate_json((compared / "bench.json").read_text())
+
+
+def test_a_server_that_has_no_torch_can_be_timed(compared: Path) -> None:
+    said = (compared / "said.txt").read_text().splitlines()
+    imported = {line.rpartition("|")[2].strip() for line in said if "import time" in line}
     assert "onnxruntime" in imported
-    assert not {"torch", "transformers"} & imported  # a server has neither
-    return Bench.model_validate_json(done.stdout)
+    assert not {"torch", "transformers"} & imported
 
 
-def test_every_model_has_every_combination(found: Bench, bundle_folder: Path) -> None:
+def test_every_model_has_every_combination(found: Bench, compared: Path) -> None:
     one, other = found.models
-    assert (one.name, one.reference, other.reference) == (str(bundle_folder), True, False)
+    assert (one.name, one.reference, other.reference) == (str(compared / "one"), True, False)
     assert {(cell.model, cell.batch) for cell in found.cells} == {
         (model.name, batch) for model in found.models for batch in (1, 3)
     }

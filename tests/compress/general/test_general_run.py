@@ -206,10 +206,7 @@ def test_a_finished_run_is_not_done_again(
 def test_the_encoder_is_the_student_of_a_recipe_for_a_task(
     general_run: GeneralRun, tiny_data: Path, tiny_encoder: Path, tmp_path: Path
 ) -> None:
-    recipe = tiny_recipe(tiny_data, tiny_encoder) | {
-        "student": {"model": general_run.report.encoder},
-        "quantize": {"method": "none"},
-    }
+    recipe = tiny_recipe(tiny_data, tiny_encoder) | {"student": {"model": general_run.report.encoder}}
     recipe["teacher"]["train"] |= {"epochs": 3}
     report = compress.run(recipe, out=tmp_path)
     assert isinstance(report, Report)
@@ -286,7 +283,7 @@ def last_checkpoint(folder: Path) -> int:
 def test_killed_in_a_later_epoch_it_ends_where_an_undisturbed_run_does(
     recipe_of: RecipeOf, general_run: GeneralRun, tmp_path: Path
 ) -> None:
-    recipe = recipe_of("distilbert", epochs=5, checkpoint_steps=5, batch_size=16)
+    recipe = recipe_of("distilbert", epochs=3, checkpoint_steps=10, batch_size=16)
     recipe["teacher"]["model"] = general_run.report.encoder
     recipe["student"] = {"layers": 1}
     file, cut, whole = tmp_path / "recipe.yaml", tmp_path / "cut", tmp_path / "whole"

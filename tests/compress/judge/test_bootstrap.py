@@ -5,8 +5,9 @@ from typing import Literal
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from plain_f1 import hold_against_scikit_learn, macro_f1
 from scipy import stats
-from sklearn.metrics import accuracy_score, f1_score
+from sklearn.metrics import accuracy_score
 
 from compress.judge.bootstrap import _bca, retention_interval, score_interval, share_interval
 from compress.judge.metrics import Ids
@@ -29,11 +30,13 @@ def test_score_interval_is_scipys() -> None:
     gold, student, _ = simulate(150, seed=3)
     ours = score_interval("macro_f1", gold, student, 3, seed=0, resamples=10_000)
 
-    def macro_f1(rows: Ids) -> float:
-        return float(f1_score(gold[rows], student[rows], average="macro", zero_division=0))
+    hold_against_scikit_learn(gold, student)
 
-    theirs = stats.bootstrap((np.arange(150),), macro_f1, vectorized=False, n_resamples=1_500, rng=1)
-    assert ours.value == pytest.approx(macro_f1(np.arange(150)))
+    def of_rows(rows: Ids) -> float:
+        return macro_f1(gold[rows], student[rows])
+
+    theirs = stats.bootstrap((np.arange(150),), of_rows, vectorized=False, n_resamples=1_500, rng=1)
+    assert ours.value == pytest.approx(macro_f1(gold, student))
     assert ours.ci == pytest.approx(tuple(theirs.confidence_interval), abs=0.01)
 
 

@@ -7,12 +7,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import pytest
+from command import command
+from safetensors.numpy import load_file
 from tiny import TinyRun, tiny_recipe
 
+import compress
 from compress.training.loop import CHECKPOINTS
 
 
@@ -21,9 +23,14 @@ def checkpoints(folder: Path, stage: str) -> list[Path]:
     return sorted(folder.glob(f"stages/{stage}-*/{CHECKPOINTS}/checkpoint-*/trainer_state.json"))
 
 
-def kill_when(command: list[str], reached: Callable[[], object]) -> None:
-    """Start the command, and kill it with SIGKILL once it is so far."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def started(*arguments: object) -> list[str]:
+    """The command as a process of its own."""
+    return [sys.executable, "-m", "compress", *map(str, arguments)]
+
+
+def kill_when(process_of: list[str], reached: Callable[[], object]) -> None:
+    """Start the process, and kill it with SIGKILL once it is so far."""
+    process = subprocess.Popen(process_of, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 240
     while not reached():
         assert process.poll() is None, "it ended before it could be killed"
@@ -40,12 +47,11 @@ def test_a_killed_distillation_goes_on_and_the_teacher_is_not_trained_again(
     recipe["distill"] = [dict(recipe["distill"][0])]
     for stage in tiny_run.folder.glob("stages/teacher*"):
         shutil.copytree(stage, tmp_path / "run" / "stages" / stage.name)
-    recipe["distill"][0] |= {"epochs": 16, "checkpoint_steps": 20}
+    recipe["distill"][0] |= {"epochs": 8, "checkpoint_steps": 20}
     file, out = tmp_path / "recipe.yaml", tmp_path / "run"
     file.write_text(json.dumps(recipe))
-    command = [sys.executable, "-m", "compress", "run", str(file), "--out", str(out)]
 
-    kill_when(command, lambda: checkpoints(out, "student-1-logits"))
+    kill_when(started("run", file, "--out", out), lambda: checkpoints(out, "student-1-logits"))
     # A kill in the middle of writing leaves half a checkpoint, which must not be gone on from.
     (folder,) = out.glob(f"stages/student-1-logits-*/{CHECKPOINTS}")
     (folder / "checkpoint-99999").mkdir()
@@ -54,9 +60,9 @@ def test_a_killed_distillation_goes_on_and_the_teacher_is_not_trained_again(
     trained = teacher.stat().st_mtime_ns
     assert not (out / "bundle").exists()
 
-    again = subprocess.run(command, capture_output=True, text=True, check=False)
+    again = command("run", file, "--out", out)
     said = again.stdout + again.stderr
-    assert again.returncode in {0, 4}, said  # a busy machine may leave the speed unsettled
+    assert again.code in {0, 4}, said  # a busy machine may leave the speed unsettled
     assert "student, logits: going on from step" in said
     step = int(said.partition("going on from step ")[2].split()[0])
     assert step >= 20
@@ -72,27 +78,33 @@ def test_a_killed_distillation_goes_on_and_the_teacher_is_not_trained_again(
     assert (out / "bundle" / "bundle.json").is_file()
 
 
-def trained(folder: Path, file: str) -> list[Path]:
-    return sorted(folder.glob(f"stages/teacher-??????????/{file}"))
+def stop_before(step: str, monkeypatch: pytest.MonkeyPatch) -> type[Exception]:
+    """Let runs in this process end with the exception that is returned, instead of this step of the pipeline."""
+
+    def enough(*_: object, **__: object) -> None:
+        raise InterruptedError
+
+    monkeypatch.setattr(f"compress.pipeline.{step}", enough)
+    return InterruptedError
 
 
 def test_a_resumed_training_ends_where_an_undisturbed_one_does(
-    tiny_data: Path, tiny_encoder: Path, tmp_path: Path
+    tiny_data: Path, tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from safetensors.numpy import load_file
-
     recipe = tiny_recipe(tiny_data, tiny_encoder)
-    recipe["teacher"]["train"] |= {"checkpoint_steps": 40}
+    recipe["teacher"]["train"] |= {"epochs": 3, "checkpoint_steps": 40}
     recipe["precision"] = "fp32"
     file = tmp_path / "recipe.yaml"
     file.write_text(json.dumps(recipe))
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    start = [sys.executable, "-m", "compress", "run", str(file), "--out"]
-    kill_when([*start, str(cut)], lambda: checkpoints(cut, "teacher"))
+    kill_when(started("run", file, "--out", cut), lambda: checkpoints(cut, "teacher"))
+    stopped = stop_before("transfer_set", monkeypatch)  # which the teacher's training is followed by
     for folder in (whole, cut):
-        kill_when([*start, str(folder)], partial(trained, folder, "stage.json"))
-    (left,), (right,) = (trained(folder, "model.safetensors") for folder in (whole, cut))
-    undisturbed, resumed = load_file(left), load_file(right)
+        with pytest.raises(stopped):
+            compress.run(recipe, out=folder)
+    undisturbed, resumed = (
+        load_file(next(folder.glob("stages/teacher-??????????/model.safetensors"))) for folder in (whole, cut)
+    )
     for name, weights in undisturbed.items():
         assert resumed[name] == pytest.approx(weights, abs=1e-4), name
 
@@ -104,10 +116,7 @@ def test_ctrl_c_says_how_to_go_on(tiny_data: Path, tiny_encoder: Path, tmp_path:
     file.write_text(json.dumps(recipe))
     arguments = ["run", str(file), "--out", str(out)]
     process = subprocess.Popen(
-        [sys.executable, "-m", "compress", *arguments],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
+        started(*arguments), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
     deadline = time.monotonic() + 240
     while not checkpoints(out, "teacher"):
@@ -125,15 +134,11 @@ def test_a_trackers_log_stays(
     tiny_data: Path, tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("tensorboard", reason="the tracker is not installed")
-    import compress
-
-    def enough(*_: object, **__: object) -> None:
-        raise InterruptedError
-
-    monkeypatch.setattr("compress.pipeline.export_files", enough)  # what comes after the trainings
     recipe = tiny_recipe(tiny_data, tiny_encoder)
     recipe["report_to"] = ["tensorboard"]
-    with pytest.raises(InterruptedError):
+    for training in (recipe["teacher"]["train"], recipe["distill"][0]):
+        training["epochs"] = 1
+    with pytest.raises(stop_before("export_files", monkeypatch)):  # what comes after the trainings
         compress.run(recipe, out=tmp_path)
     logs = list(tmp_path.glob(f"stages/*/{CHECKPOINTS}/**/events.out.tfevents.*"))
     assert {log.relative_to(tmp_path / "stages").parts[0].rsplit("-", 1)[0] for log in logs} == {
