@@ -14,7 +14,8 @@ import onnxruntime as ort
 import pytest
 from made_once import made_once
 from rich.console import Console
-from task_bundles import RECIPES, Recipe, make_bundles
+from task_bundles import Recipe, make_bundles
+from task_recipes import RECIPES
 
 import serve
 from compress.bench.asked import numbers
