@@ -18,6 +18,7 @@ import pytest
 from command import command
 from packed import read_rows
 from recomputed import agrees_with, recomputed
+from sklearn.metrics import f1_score, matthews_corrcoef
 from tiny import TinyRun, tiny_rows
 from tokenizers import Tokenizer
 
@@ -102,6 +103,14 @@ def test_a_plain_script_counts_what_the_report_says(tiny_run: TinyRun) -> None:
     again = recomputed(tiny_run.bundle)
     assert tiny_run.report.models[-1].score == pytest.approx(again["score"])
     agrees_with(tiny_run.report.fidelity, again)
+    for row in (tiny_run.report.models[0], tiny_run.report.models[-1]):
+        gold, answers = again["gold"], again["answers"][row.name]
+        assert row.other_scores == pytest.approx(
+            {
+                "macro_f1": f1_score(gold, answers, average="macro"),
+                "matthews": matthews_corrcoef(gold, answers),
+            }
+        )
 
 
 def test_the_report_says_where_answers_change(tiny_run: TinyRun) -> None:

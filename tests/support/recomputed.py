@@ -55,6 +55,8 @@ def recomputed(bundle: Path) -> dict[str, Any]:
         "length": [len(row["text"]) + len(row.get("text_pair", "")) for row in rows],
         "confidence": [max(row.values()) for row in teacher],
         "same": [one == other for one, other in pairs],
+        "gold": gold,
+        "answers": {"teacher": [one for one, _ in pairs], "student": [other for _, other in pairs]},
     }
 
 
