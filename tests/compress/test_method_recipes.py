@@ -31,8 +31,10 @@ RECIPES = {
         "stsb",
         "go_emotions",
         "wnut_17",
+        "conll2003",
         "squad",
         "chnsenticorp",
+        "banking77",  # as clinc150
     }
 }
 METHODS = {"logits", "tinybert", "distilbert", "minilm", "theseus", "mutual", "match"}

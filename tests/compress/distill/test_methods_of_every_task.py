@@ -151,6 +151,12 @@ def test_pairs_that_are_read_together_are_refused_more_texts(tmp_path: Path, tin
     assert not list(tmp_path.glob("run/stages/*/stage.json"))
 
 
+@pytest.mark.parametrize(
+    "case",
+    [case for case in _cases() if case.name in {"token-classification", "embeddings"}],  # the least alike
+    indirect=True,
+    ids=lambda case: case.name,
+)
 def test_a_comparison_judges_every_method_by_the_tasks_own_metric(
     school: School, case: TaskCase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
