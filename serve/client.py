@@ -24,6 +24,11 @@ _LARGEST_REPLY = 20_000_000  # bytes; over it something else than our endpoint a
 class EndpointError(UserError):
     """An endpoint that does not answer, or not as `compress serve` does."""
 
+    status: int | None = None  # of its answer, where it gave one
+
+
+_TOO_LARGE = 413
+
 
 class Endpoint:
     """A `serve.predictor.Predictor` over HTTP. One object may be used from several threads: they take turns."""
@@ -53,11 +58,7 @@ class Endpoint:
         found: list[Answer] = []
         texts = self.info.answering.singly(inputs)
         for start in range(0, len(texts), self.info.limits.texts):
-            some = texts[start : start + self.info.limits.texts]
-            answers, cut = self._answers(some)
-            if cut and len(some) > 1:  # one of them: to know which, each is asked alone
-                answers = [answer for text in some for answer in self._answers([text])[0]]
-            found += answers
+            found += self._together(texts[start : start + self.info.limits.texts])
         return self.info.answering.of_each(inputs, found)
 
     def metrics(self) -> str:
@@ -67,6 +68,19 @@ class Endpoint:
     def close(self) -> None:
         """End the connection."""
         self._connection.close()
+
+    def _together(self, texts: Sequence[Input]) -> list[Answer]:
+        """Answers to texts of one request, or of two halves where their bytes or tokens are too many for one."""
+        try:
+            answers, cut = self._answers(texts)
+        except EndpointError as error:
+            if error.status != _TOO_LARGE or len(texts) == 1:
+                raise
+            half = len(texts) // 2
+            return self._together(texts[:half]) + self._together(texts[half:])
+        if cut and len(texts) > 1:  # one of them: to know which, each is asked alone
+            return [answer for text in texts for answer in self._answers([text])[0]]
+        return answers
 
     def _answers(self, texts: Sequence[Input]) -> tuple[list[Answer], bool]:
         """The answers to one request, and whether the end of a text was not read."""
@@ -106,11 +120,13 @@ class Endpoint:
                     "start it, or mend --endpoint",
                 ) from None
         if response.status != 200:
-            raise EndpointError(
+            refused = EndpointError(
                 f"{self.url}{path} answers {response.status}: {_told(reply)}",
                 "an answer",
                 "show its key in COMPRESS_API_KEY" if response.status == 401 else "see the endpoint's log",
             )
+            refused.status = response.status
+            raise refused
         return reply, {name.lower(): value for name, value in response.getheaders()}
 
     def _send(

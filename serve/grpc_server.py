@@ -49,12 +49,13 @@ async def start(
     traces: Tracing | None = None,
 ) -> tuple[aio.Server, int]:
     """A server that answers, and its port (a free one for 0). Raises `UserError` where the address is taken."""
-    largest = models.first.info.limits.body_bytes
+    limits = models.first.info.limits
     server = aio.server(
+        maximum_concurrent_rpcs=limits.connections,  # further ones get RESOURCE_EXHAUSTED
         options=[
-            ("grpc.max_receive_message_length", largest),
+            ("grpc.max_receive_message_length", limits.body_bytes),
             ("grpc.so_reuseport", 0),
-        ]
+        ],
     )
     service = _Service(models, metrics, key, traces)
     server.add_generic_rpc_handlers((service.handlers(),))

@@ -10,6 +10,7 @@ class Limits(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    connections: PositiveInt = 900  # HTTP connections at once, and gRPC requests at once
     body_bytes: PositiveInt = 2_000_000
     body_seconds: PositiveFloat = 20.0  # to send the whole body
     arriving_bytes: PositiveInt = 128_000_000  # of all bodies that have begun to arrive and are not complete

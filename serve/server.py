@@ -104,7 +104,7 @@ def serve_bundles(asked: Serving, ready: Callable[[str], None] | None = None) ->
         if ready is not None:
             shown = f"[{asked.host}]" if ":" in asked.host else asked.host
             ready(f"http://{shown}:{listening.getsockname()[1]}")
-        _run(app, models, listening, asked.drain_seconds)
+        _run(app, models, listening, asked)
 
 
 def open_application(asked: Serving) -> tuple[FastAPI, Models]:
@@ -187,10 +187,10 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def _run(app: FastAPI, models: Models, listening: socket.socket, drain_seconds: float) -> None:
+def _run(app: FastAPI, models: Models, listening: socket.socket, asked: Serving) -> None:
     config = uvicorn.Config(
         app,
-        http=PromptProtocol,
+        http=PromptProtocol.with_at_most(asked.limits.connections),
         log_level="warning",
         access_log=False,  # paths and addresses of people are nobody's business
         server_header=False,
@@ -198,4 +198,4 @@ def _run(app: FastAPI, models: Models, listening: socket.socket, drain_seconds: 
         timeout_graceful_shutdown=IN_FLIGHT_SECONDS,
     )
     # An ordered stop is no failure: the signal is not raised again, and the exit code is 0.
-    _Server(config, models, drain_seconds).run(sockets=[listening])
+    _Server(config, models, asked.drain_seconds).run(sockets=[listening])

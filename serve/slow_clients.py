@@ -1,9 +1,14 @@
-"""Connections that do not send their request, or headers without end, are closed: uvicorn itself takes both."""
+"""Connections that do not send their request, headers without end, and more connections than there may be are closed.
+
+uvicorn itself takes all of them.
+"""
 
 import asyncio
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from serve.limits import Limits
 
 HEADERS_S = 10.0  # from the connection, or from the first byte of a request, to the end of its headers
 HEAD_BYTES = 65_536  # that may come without a body: a request's line and headers, or what follows its body
@@ -15,19 +20,37 @@ _TOO_LARGE = (
 )
 
 
+_BUSY = b'{"error":"Too many connections are open. Try again in 1 second.","error_type":"overloaded"}'
+_TOO_MANY = (
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\n"
+    b"Content-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(_BUSY), _BUSY)
+)
+
+
 class PromptProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with a deadline for a request's headers, and a ceiling on their size.
+    """uvicorn's protocol with a deadline for a request's headers, and ceilings on their size and on connections.
 
     The parser gathers a header piece by piece and copies it each time, so that a long one would hold up everybody.
+    Where a process has no more descriptors it takes no connection at all; the ceiling stays below what is usual.
     """
 
     _slow: asyncio.TimerHandle | None = None
     _is_within_headers = False
     _room = HEAD_BYTES
+    _most = Limits().connections
+
+    @classmethod
+    def with_at_most(cls, connections: int) -> type["PromptProtocol"]:
+        """The protocol of a server that has so many connections at once; a further one is told so and closed."""
+        return type(cls.__name__, (cls,), {"_most": connections})
 
     def connection_made(self, transport: Any) -> None:
         """The client has to speak."""
         super().connection_made(transport)
+        if len(self.connections) > self._most:
+            transport.write(_TOO_MANY)
+            transport.close()
+            return
         self._wait()
 
     def data_received(self, data: bytes) -> None:

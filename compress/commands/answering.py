@@ -9,6 +9,7 @@ import typer
 from compress.commands.frame import BundleArgument, stack
 
 _DOUBT = 0.8  # of a cascade
+_LONGEST_S = 86_400.0
 InsecureOption = Annotated[bool, typer.Option("--insecure", help="Listen beyond this machine without a key.")]
 
 
@@ -71,12 +72,15 @@ def serve(
         bool, typer.Option("--watch", help="Put a new version of the bundle in as it appears.")
     ] = False,
     drain_seconds: Annotated[
-        float, typer.Option(min=0, help="After SIGTERM: not ready, but answering, for so long.")
+        float,
+        typer.Option(min=0, max=_LONGEST_S, help="After SIGTERM: not ready, but answering, for so long."),
     ] = 5.0,
     log_requests: Annotated[
         bool, typer.Option("--log-requests", help="A line of JSON each, without texts.")
     ] = False,
-    max_wait_seconds: Annotated[float, typer.Option(min=0.1, help="Deadline of a request.")] = 30.0,
+    max_wait_seconds: Annotated[
+        float, typer.Option(min=0.1, max=_LONGEST_S, help="Deadline of a request.")
+    ] = 30.0,
     shadow: Annotated[
         Path | None, typer.Option(help="A teacher's bundle: compare a sample of the answers with it.")
     ] = None,

@@ -96,12 +96,15 @@ def test_a_cascade_has_its_threshold_and_is_no_shadow(
         (["--shadow", "{bundle}", "--sample", "nan"], "'--sample'"),
         (["--sample", "0.5"], "--sample says what --shadow does: give --shadow too"),
         (["--cascade", "{bundle}", "--sample", "0"], "give --shadow too"),
+        (["--max-wait-seconds", "inf"], "'--max-wait-seconds'"),
+        (["--max-wait-seconds", "nan"], "'--max-wait-seconds'"),
+        (["--drain-seconds", "inf"], "'--drain-seconds'"),
         (["--keep-texts"], "--keep-texts says what --shadow does: give --shadow too"),
         (["--shadow", "{empty}"], "is not a bundle"),
         (["--cascade", "{empty}"], "is not a bundle"),
     ],
 )
-def test_a_teacher_that_cannot_be_beside_is_refused(
+def test_a_number_or_a_teacher_that_cannot_be_is_refused(
     bundle_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: list[str], says: str
 ) -> None:
     def run(*_: object) -> None:

@@ -12,6 +12,7 @@ from served import make_app, running
 from serve.client import Endpoint, EndpointError
 from serve.endpoint import Settings
 from serve.key import Key
+from serve.limits import Limits
 from serve.runtime import OnnxRuntime
 
 KEY = "0123456789abcdef-key"
@@ -41,6 +42,20 @@ def test_tokens_and_cuts_are_told_of_each_text(url: str, runtime: OnnxRuntime) -
     assert [answer.truncated for answer in endpoint.predict(texts)] == [False, True]
     (alone,) = endpoint.predict(texts[:1])
     assert alone.tokens == runtime.predict(texts[:1])[0].tokens
+
+
+def test_texts_whose_tokens_are_too_many_for_one_request_share_several(
+    bundle_folder: Path, runtime: OnnxRuntime
+) -> None:
+    """The limit is told by tokens, which the client does not know before it asks."""
+    texts = [f"a {'good' if number % 3 else 'dull'} film" for number in range(20)]
+    each = len(runtime.tokens(texts[:1])[0])
+    with running(make_app(bundle_folder, limits=Limits(tokens=6 * each))) as address:
+        endpoint = Endpoint(address)
+        found = endpoint.predict(texts)
+        assert [answer.label for answer in found] == [answer.label for answer in runtime.predict(texts)]
+        with pytest.raises(EndpointError, match="413"):
+            endpoint.predict(["good " * 2_000_001])
 
 
 def test_a_connection_that_was_closed_meanwhile_is_opened_anew(url: str) -> None:

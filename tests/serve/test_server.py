@@ -149,6 +149,30 @@ def test_headers_that_never_end_are_given_up(
         assert httpx.post(f"{url}/predict", json={"inputs": "good"}).status_code == 200
 
 
+def test_a_connection_too_many_is_told_so_and_the_others_are_answered(
+    bundle_folder: Path, runtime: OnnxRuntime
+) -> None:
+    with running(make_app(bundle_folder, [runtime]), connections=3) as url:
+        where = urlsplit(url)
+        held = [socket.create_connection((where.hostname, where.port), timeout=10) for _ in range(3)]
+        asked = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        for connection in held:
+            connection.sendall(asked)
+            assert b" 200 " in connection.recv(1000)
+        with socket.create_connection((where.hostname, where.port), timeout=10) as further:
+            told = b"".join(iter(lambda: further.recv(1000), b""))
+        assert b" 503 " in told.split(b"\r\n")[0]
+        assert b"Too many connections" in told
+        held[0].sendall(asked)
+        assert b" 200 " in held[0].recv(1000)
+        for connection in held:
+            connection.close()
+        end = time.monotonic() + 10
+        while time.monotonic() < end and httpx.get(f"{url}/health").status_code != 200:
+            time.sleep(0.02)
+        assert httpx.get(f"{url}/health").status_code == 200  # there is room again
+
+
 def test_terminated_it_says_so_first_and_ends_with_exit_code_0(
     started_server: tuple[subprocess.Popen[str], str],
 ) -> None:

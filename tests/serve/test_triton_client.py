@@ -9,15 +9,17 @@ import numpy as np
 import odd
 import pytest
 import tritonclient.grpc as grpc_client
+import tritonclient.grpc.aio as grpc_aio_client
 import tritonclient.http as http_client
 import tritonclient.http.aio as aio_client
-from served import NAME, make_models, running
+from served import NAME, Slow, make_models, running
 from tritonclient.utils import InferenceServerException
 
 from serve.batcher import Answered
 from serve.endpoint import Settings, create_app
 from serve.grpc_server import start
 from serve.inputs import Input
+from serve.limits import Limits
 from serve.metrics import Metrics
 from serve.model import Model
 from serve.runtime import OnnxRuntime
@@ -256,6 +258,29 @@ def test_a_grpc_deadline_reaches_the_queue(grpc_address: str, monkeypatch: pytes
     assert given is not None
     assert 0 < given < 21  # gRPC rounds what is left up when it writes it down
     assert without is None
+
+
+def test_grpc_requests_over_the_limit_are_refused_at_once(bundle_folder: Path) -> None:
+    """Two wait for their answers; a third one, and it alone, is told that there are too many."""
+
+    async def main() -> None:
+        metrics, slow = Metrics(), Slow(bundle_folder)
+        models = make_models(bundle_folder, metrics, [slow], Limits(connections=2))
+        models.is_ready = True
+        server, port = await start(models, metrics, "127.0.0.1", 0)
+        async with grpc_aio_client.InferenceServerClient(f"127.0.0.1:{port}") as client:
+            taken = [asyncio.create_task(client.infer(NAME, [texts(grpc_client)])) for _ in range(2)]
+            while models.first._loaded.batcher.waiting[0] < 2 * len(ASKED):
+                await asyncio.sleep(0.01)
+            with pytest.raises(InferenceServerException, match=r"(?i)exhausted|concurrent"):
+                await client.infer(NAME, [texts(grpc_client)], client_timeout=10)
+            slow.go.set()
+            for found in await asyncio.gather(*taken):
+                assert found.as_numpy("label") is not None
+        await server.stop(0)
+        await asyncio.to_thread(models.close)
+
+    asyncio.run(main())
 
 
 def test_grpc_is_started_with_the_application(bundle_folder: Path) -> None:

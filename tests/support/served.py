@@ -51,10 +51,10 @@ def make_app(
 
 
 @contextmanager
-def running(app: FastAPI) -> Iterator[str]:
+def running(app: FastAPI, connections: int = Limits().connections) -> Iterator[str]:
     """The application's address, over a real socket, in a thread of this process."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        config = uvicorn.Config(app, log_level="error", http=PromptProtocol)
+        config = uvicorn.Config(app, log_level="error", http=PromptProtocol.with_at_most(connections))
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
