@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,14 @@ SLOWEST = {
     "compress/test_baseline": 25,
     "serve/test_schema": 25,
 }
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A folder for what all workers share, which inherit its name (`exported_once`)."""
+    if not hasattr(config, "workerinput"):
+        folder = tempfile.TemporaryDirectory(prefix="compress-exports-")
+        config.add_cleanup(folder.cleanup)
+        os.environ["COMPRESS_TEST_EXPORTS"] = folder.name
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -8,7 +8,6 @@ import copy
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from export.onnx_export import to_onnx
 from serve.tasks.answering import Output
 
 Weights = Mapping[str, NDArray[np.generic]]
+SHARED = "COMPRESS_TEST_EXPORTS"  # the folder of this test run, which tests/conftest.py makes and removes
 NAMES_OF_THINGS = ("_name_or_path", "id2label", "label2id", "transformers_version", "architectures")
 
 
@@ -61,10 +61,7 @@ def _folder(model: PreTrainedModel, input_names: Sequence[str], outputs: Sequenc
         [type(model).__name__, model.config.num_labels, list(input_names), list(outputs), shape],
         sort_keys=True,
     )
-    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
-    shared = Path(tempfile.gettempdir()) / f"compress-exports-{run}"
-    shared.mkdir(exist_ok=True)
-    return shared / hashlib.sha256(told.encode()).hexdigest()[:16]
+    return Path(os.environ[SHARED]) / hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
 def _write_example(
