@@ -23,6 +23,7 @@ from compress.progress import Progress
 from compress.quickstart.resolve import resolve_builtin
 from compress.quiet import quiet_libraries
 from compress.recipe import RunConfig
+from compress.stage import MANIFEST
 from compress.start import resolve
 from compress.steps.student import plain_budget
 from compress.steps.transfer import new_texts
@@ -151,7 +152,11 @@ def print_plan(
     table.add_row("writes", str(folder))
     console = Console(highlight=False)
     console.print(table)
-    for note in plan.notes:
+    kept = len(list((folder / "stages").glob(f"*/{MANIFEST}")))
+    notes = (
+        [f"{kept} finished stages lie there; those with the same inputs are not done again"] if kept else []
+    )
+    for note in (*notes, *plan.notes):
         console.print(f"note: {note}", markup=False)
 
 

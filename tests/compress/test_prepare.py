@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from chinese import chinese_rows, save_character_encoder
 from command import command
-from tiny import tiny_recipe, tiny_rows, write_csv
+from tiny import TinyRun, tiny_recipe, tiny_rows, write_csv
 
 from compress import prepare as preparing
 from compress.models.lengths import Lengths, choose_max_length
@@ -61,6 +61,16 @@ def test_the_dry_run_prints_the_plan_and_trains_nothing(
     assert all(seconds > 0 for seconds in plan["expected_seconds"].values())
     assert set(plan["expected_seconds"]) >= {"teacher, fine-tuning", "student, 1 logits", "latency"}
     assert not (tmp_path / "run").exists()
+
+
+def test_the_dry_run_says_what_is_there_already(tiny_run: TinyRun, tmp_path: Path) -> None:
+    file = tmp_path / "recipe.yaml"
+    file.write_text(json.dumps(tiny_run.recipe))
+    stages = {path.parent for path in tiny_run.folder.glob("stages/*/stage.json")}
+    done = command("run", file, "--dry-run", "--out", tiny_run.folder)
+    assert done.code == 0, done.stderr
+    assert f"note: {len(stages)} finished stages lie there" in done.stdout
+    assert "finished stages" not in command("run", file, "--dry-run", "--out", tmp_path / "new").stdout
 
 
 def test_init_writes_a_recipe_that_fits(tiny_encoder: Path, tmp_path: Path) -> None:
