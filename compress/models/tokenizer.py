@@ -7,6 +7,7 @@ from tokenizers import Tokenizer
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from compress.errors import ModelError
+from compress.models.positions import first_position
 
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -72,8 +73,7 @@ def load_tokenizer(
 def position_limit(tokenizer: PreTrainedTokenizerFast, config: object) -> int:
     """The most tokens, special ones included, that model and tokenizer can take."""
     positions = getattr(config, "max_position_embeddings", None) or 512
-    if getattr(config, "model_type", "") in {"roberta", "xlm-roberta", "camembert", "mpnet"}:
-        positions -= 2  # its positions begin after the padding id
+    positions -= first_position(config)
     # What sentence-transformers cuts a sentence encoder's texts to.
     most = (getattr(config, "sentence_embedding", None) or {}).get("max_tokens", positions)
     return int(min(positions, tokenizer.model_max_length, most))

@@ -17,6 +17,7 @@ from compress.models.importance import (
     most_important,
 )
 from compress.models.narrow import keep_widest, narrow, narrow_config, width_gates
+from compress.models.positions import trim_positions
 from compress.models.shrink import (
     Start,
     choose_layers,
@@ -40,7 +41,8 @@ class FromTeacher(Options):
     )
     intermediate_size: PositiveInt | None = None  # feed-forward neurons of each layer
     hidden_size: PositiveInt | None = None  # a multiple of the size of the teacher's heads
-    vocabulary: Literal["keep", "trim"] = "keep"  # trim: words that the texts do not use go
+    # trim: words that the texts do not use go, and positions beyond their longest
+    vocabulary: Literal["keep", "trim"] = "keep"
 
     @field_validator("layers")
     @classmethod
@@ -101,6 +103,7 @@ class FromTeacher(Options):
         if self.vocabulary == "trim":
             from compress.models.vocabulary import trim_vocabulary
 
+            model = trim_positions(model, teacher.max_length)
             return trim_vocabulary(model, teacher.tokenizer, transfer.texts)
         return model, teacher.tokenizer
 

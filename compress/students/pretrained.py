@@ -17,6 +17,7 @@ from compress.data.rows import Rows
 from compress.errors import ModelError
 from compress.models.heads import auto_class
 from compress.models.open import Opened, load_classifier, open_model
+from compress.models.positions import trim_positions
 from compress.models.sentence_encoder import SETTINGS, settings_of
 from compress.models.source import ModelSource
 from compress.models.trained import Trained
@@ -29,7 +30,8 @@ class Pretrained(ModelSource):
     A classifier that has exactly the teacher's labels in the teacher's order keeps its head.
     """
 
-    vocabulary: Literal["keep", "trim"] = "keep"  # trim: words that the texts do not use go
+    # trim: words that the texts do not use go, and positions beyond the teacher's longest text
+    vocabulary: Literal["keep", "trim"] = "keep"
 
     def config(self, teacher: PreTrainedConfig) -> PreTrainedConfig:
         """The student's config; raises `ModelError` where the model cannot be opened or cannot classify."""
@@ -54,6 +56,7 @@ class Pretrained(ModelSource):
         if self.vocabulary == "trim":
             from compress.models.vocabulary import trim_vocabulary
 
+            model = trim_positions(model, teacher.max_length)
             return trim_vocabulary(model, opened.tokenizer, transfer.texts)
         return model, opened.tokenizer
 

@@ -12,6 +12,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from compress.data.rows import NO_LABEL, Rows
 from compress.errors import ModelError
+from compress.models.positions import first_position
 from compress.models.tokenizer import load_tokenizer, save_tokenizer
 from compress.models.trained import Trained
 from compress.students import FromTeacher
@@ -77,6 +78,8 @@ def test_all_cuts_together_give_the_config_that_was_promised(
         p.numel() for p in teacher.model.parameters()
     )
     assert len(tokenizer) <= model.config.vocab_size < 300
+    assert model.config.max_position_embeddings == first_position(promised) + teacher.max_length
+    assert model.config.max_position_embeddings < promised.max_position_embeddings
     assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
     model.save_pretrained(str(tmp_path / "student"))
     loaded = AutoModelForSequenceClassification.from_pretrained(str(tmp_path / "student")).eval()

@@ -113,6 +113,7 @@ def test_a_trimmed_vocabulary_fits_the_students_own_tokenizer(small: Path, teach
     model, tokenizer = Pretrained(model=str(small), vocabulary="trim").build(teacher, rows, "cpu")
     assert model.config.vocab_size < len(load_tokenizer(str(small)))
     assert max(tokenizer("a goal")["input_ids"]) < model.config.vocab_size
+    assert model.config.max_position_embeddings == teacher.max_length
 
 
 def test_a_folder_that_is_not_there_points_to_the_student(small: Path, teacher: Trained) -> None:
