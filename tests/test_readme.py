@@ -48,7 +48,7 @@ def test_every_python_block_runs(
     monkeypatch.chdir(tmp_path)
     code = compile(block, name, "exec")
     if "compress.run" in block or name in OF_OTHER_TASKS:
-        return  # compiled alone: tests/compress/test_run.py runs the function, every_task/test_pages.py the pages
+        return  # compiled alone: tests/compress/test_run_again.py runs the function, every_task/test_pages.py the pages
     if DEMO in block:
         (tmp_path / "films.csv").write_text("text\na good film\n")
         with shown(bundle_folder) as url:
