@@ -5,6 +5,10 @@
 Each folder holds one document per method and seed, as `compress compare` writes them into `compare-rows/`; a folder is
 one comparison (a data set, a depth) and counts as much as any other, however many rows it has. Only methods that every
 folder has are pooled, and of each folder the seeds that the method and the plain student share.
+
+A folder may also be that of a finished `compress run` with `baseline: true`, whose method is then called `recipe`:
+
+.venv/bin/python benchmarks/pool_gains.py runs/sst2 runs/mrpc runs/clinc150
 """
 
 import json
@@ -33,6 +37,8 @@ class Pooled:
 
 def read_rows(folder: Path) -> dict[str, dict[int, np.ndarray]]:
     """Method, then seed, then 1 for each reported row answered rightly, (rows,)."""
+    if (folder / "report.json").is_file():
+        return read_run(folder)
     found: dict[str, dict[int, np.ndarray]] = {}
     digests = set()
     for file in sorted(folder.glob("*-seed-*.json")):
@@ -51,6 +57,25 @@ def read_rows(folder: Path) -> dict[str, dict[int, np.ndarray]]:
         sys.exit(
             f"{folder}: documents of {len(digests)} different data sets; keep one comparison to a folder"
         )
+    return found
+
+
+def read_run(folder: Path) -> dict[str, dict[int, np.ndarray]]:
+    """The same of a finished run: its student as `recipe`, and its plain student, as the files that were judged."""
+    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    lines = (folder / "bundle/evaluation.jsonl").read_text(encoding="utf-8").splitlines()
+    gold = np.array([report["labels"].index(json.loads(line)["label"]) for line in lines])
+    found = {}
+    for method, name in (("recipe", "student"), (PLAIN, "plain-student")):
+        kept = sorted(folder.glob(f"stages/answers-{name}-onnxruntime-*/probabilities.npy"))
+        shipped = [file for file in kept if "-fp32-" not in file.parent.name]
+        if len(shipped) != 1:
+            sys.exit(
+                f"{folder}: {len(shipped)} sets of answers of the quantised {name}; expected one, of a run with "
+                "baseline: true in a folder of its own"
+            )
+        right = (np.load(shipped[0]).argmax(axis=1) == gold).astype(int)
+        found[method] = {int(report["recipe"]["seed"]): right}
     return found
 
 
@@ -80,6 +105,10 @@ def pool(folders: Sequence[Path]) -> list[Pooled]:
     return sorted(pooled, key=lambda one: -one.gain.value)
 
 
+def _counted(seeds: int) -> str:
+    return "1 seed" if seeds == 1 else f"{seeds} seeds"
+
+
 def main(folders: Sequence[Path]) -> None:
     """A markdown table: points over the plain student, pooled and of each comparison."""
     if not folders:
@@ -90,7 +119,7 @@ def main(folders: Sequence[Path]) -> None:
     print("|---|---|" + "---|" * len(names))
     for one in pooled:
         low, high = one.gain.widest
-        parts = [f"{100 * one.of_each[name]:+.1f} ({one.seeds[name]} seeds)" for name in names]
+        parts = [f"{100 * one.of_each[name]:+.1f} ({_counted(one.seeds[name])})" for name in names]
         points = f"{100 * one.gain.value:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}]"
         print(f"| {one.method} | {points} | {' | '.join(parts)} |")
 

@@ -29,6 +29,20 @@ def comparison(folder: Path, chances: dict[str, float], seeds: list[int], rows: 
             write(folder, method, seed, hardness + random.normal(0, 0.02, rows) < chance)
 
 
+def run(folder: Path, right: dict[str, np.ndarray]) -> None:
+    """As much of a finished run as its answers need; the second label is the right one of every row."""
+    rows = len(next(iter(right.values())))
+    (folder / "bundle").mkdir(parents=True)
+    (folder / "report.json").write_text(json.dumps({"labels": ["no", "yes"], "recipe": {"seed": 13}}))
+    (folder / "bundle/evaluation.jsonl").write_text(
+        "".join(json.dumps({"label": "yes"}) + "\n" for _ in range(rows))
+    )
+    for name, one in right.items():
+        stage = folder / f"stages/answers-{name}-0123456789"
+        stage.mkdir(parents=True)
+        np.save(stage / "probabilities.npy", np.stack([1 - one, one], axis=1).astype(np.float32))
+
+
 def accuracy(folder: Path, method: str) -> float:
     files = sorted(folder.glob(f"{method}-seed-*.json"))
     return float(np.mean([json.loads(file.read_text())["right"].count("1") for file in files]))
@@ -76,3 +90,26 @@ def test_the_table_has_a_row_per_method(tmp_path: Path, capsys: pytest.CaptureFi
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].endswith("| sst2 |")
     assert [line.split(" | ")[0] for line in lines[2:]] == ["| logits", "| tinybert+logits"]
+
+
+def test_a_finished_run_is_a_comparison_of_its_recipe(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    student, plain = np.ones(ROWS), (np.arange(ROWS) % 10 > 0).astype(int)
+    float_file = np.zeros(ROWS)  # which was not the one that ships
+    run(
+        tmp_path / "run",
+        {
+            "student-onnxruntime-int8": student,
+            "student-onnxruntime-fp32": float_file,
+            "plain-student-onnxruntime-int8": plain,
+        },
+    )
+    (found,) = pool([tmp_path / "run"])
+    assert (found.method, found.seeds) == ("recipe", {"run": 1})
+    assert found.gain.value == pytest.approx(0.1)
+    main([tmp_path / "run"])
+    assert "+10.0 (1 seed) |" in capsys.readouterr().out
+    run(tmp_path / "without", {"student-onnxruntime-int8": student})
+    with pytest.raises(SystemExit, match="0 sets of answers of the quantised plain-student"):
+        pool([tmp_path / "without"])
