@@ -5,23 +5,14 @@ from typing import cast
 import pytest
 import torch
 from layered_models import model_of
+from small_models import SMALL
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedTokenizerFast
 
 from compress.models.positions import trim_positions
 from compress.models.tokenizer import position_limit
 
 MAX_LENGTH = 20
-MPNET = {
-    "vocab_size": 300,
-    "hidden_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "intermediate_size": 64,
-    "max_position_embeddings": 130,
-    "num_labels": 3,
-    "pad_token_id": 1,
-    "initializer_range": 0.15,
-}
+MPNET = SMALL | {"pad_token_id": 1, "initializer_range": 0.15}
 
 
 class Unlimited:
